@@ -1,0 +1,156 @@
+# Sluice. `make` builds, `make demo` shows, `make test` proves; `make help` lists the rest.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BUILD   ?= build
+CC      ?= cc
+WERROR  ?= -Werror
+
+VERSION  = 0.1.0
+STD      = -std=c17 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' -DHASH_NONFATAL_OOM=1
+WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes \
+           -Wvla $(WERROR)
+HARDEN   = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+           -fPIE
+CFLAGS  ?= -O2 -g
+SANITIZE =
+Q        = $(if $(V),,@echo '  $(if $(findstring .o,$@),compile,link)  $@' &&)
+COMPILE  = $(CC) $(STD) $(WARN) $(if $(SANITIZE),$(SANITIZE),$(HARDEN)) $(CFLAGS) -pthread -MMD -MP
+LINK     = $(CC) -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
+
+# -- programs ------------------------------------------------------------------------------------------
+
+SHARED = buf channel clock config digest event events filter key logger migrate origin paseto random \
+         revocations setting store token upkeep utf8
+FCGI   = accept admit answer batch control cookie cursor desk door fanout frame handover headers hub \
+         keeper limits listen metrics page pager peer policy poll query record request resume ring \
+         serve session stream subscriber tailer topic verdict walk watch wheel
+TOOL   = batch check draft file init inspect keygen lines mint options progress prune publish revoke \
+         sign tail verb
+
+SHARED_OBJ = $(SHARED:%=$(BUILD)/shared/%.o) $(BUILD)/migrations.o
+FCGI_OBJ   = $(FCGI:%=$(BUILD)/fcgi/%.o)
+TOOL_OBJ   = $(TOOL:%=$(BUILD)/scripts/sluicectl/%.o)
+SHARED_LIB = -lsqlite3 -lsodium -ljansson -linih -lm
+
+.DELETE_ON_ERROR:
+.PHONY: all demo test unit regress servers asan tsan lint format install uninstall clean help
+
+all: $(BUILD)/sluice.fcgi $(BUILD)/sluicectl $(BUILD)/libsluice.a
+
+# The compiler's first need: a machine that has never built this gets its packages here.
+$(BUILD)/.ready: scripts/install-deps
+	scripts/install-deps
+	@mkdir -p $(BUILD) && touch $@
+
+$(BUILD)/sluice.fcgi: $(BUILD)/fcgi/main.o $(FCGI_OBJ) $(BUILD)/libsluice.a
+	$(Q) $(LINK) -o $@ $^ -lfcgi $(SHARED_LIB)
+
+$(BUILD)/sluicectl: $(BUILD)/scripts/sluicectl/main.o $(TOOL_OBJ) $(BUILD)/libsluice.a
+	$(Q) $(LINK) -o $@ $^ $(SHARED_LIB)
+
+$(BUILD)/libsluice.a: $(SHARED_OBJ)
+	$(Q) rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/migrations.c: scripts/embed $(wildcard schema/*.sql) | $(BUILD)/.ready
+	scripts/embed schema/*.sql > $@
+
+$(BUILD)/migrations.o: $(BUILD)/migrations.c
+	$(Q) $(COMPILE) -iquote shared -c -o $@ $<
+
+$(BUILD)/shared/%.o: shared/%.c | $(BUILD)/.ready
+	@mkdir -p $(@D)
+	$(Q) $(COMPILE) -iquote shared -c -o $@ $<
+
+$(BUILD)/fcgi/%.o: fcgi/%.c | $(BUILD)/.ready
+	@mkdir -p $(@D)
+	$(Q) $(COMPILE) -iquote shared -iquote fcgi -c -o $@ $<
+
+$(BUILD)/scripts/%.o: scripts/%.c | $(BUILD)/.ready
+	@mkdir -p $(@D)
+	$(Q) $(COMPILE) -iquote shared -c -o $@ $<
+
+demo: all
+	scripts/install-deps --demo
+	BUILD=$(BUILD) scripts/demo/run
+
+# -- checks --------------------------------------------------------------------------------------------
+
+UNIT    = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
+REGRESS = $(patsubst tests/regress/%.c,$(BUILD)/tests/regress/%,$(wildcard tests/regress/*.c))
+LIB_OBJ = $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%.o,$(wildcard tests/lib/*.c))
+TEST_C  = $(COMPILE) -iquote tests/lib -iquote fcgi -iquote shared -iquote scripts/sluicectl
+
+# Archives, so that each test links just the modules it names.
+$(BUILD)/tests/parts.a: $(FCGI_OBJ)
+	$(Q) rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/tests/tool.a: $(TOOL_OBJ)
+	$(Q) rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/tests/lib.a: $(LIB_OBJ)
+	$(Q) rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/%.o: tests/%.c | $(BUILD)/.ready-test
+	@mkdir -p $(@D)
+	$(Q) $(TEST_C) -c -o $@ $<
+
+$(BUILD)/.ready-test: scripts/install-deps
+	scripts/install-deps --test
+	@mkdir -p $(BUILD)/tests && touch $@
+
+$(UNIT) $(REGRESS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/lib.a $(BUILD)/tests/tool.a \
+    $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
+	$(Q) $(LINK) -o $@ $^ -lfcgi $(SHARED_LIB) -lcmocka
+
+test: all $(UNIT) $(REGRESS)
+	scripts/install-deps --test
+	BUILD=$(BUILD) tests/run unit regress servers
+
+unit: $(UNIT)
+	BUILD=$(BUILD) tests/run unit
+
+regress: all $(REGRESS)
+	BUILD=$(BUILD) tests/run regress
+
+servers: all
+	BUILD=$(BUILD) tests/run servers
+
+asan:
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' test
+
+tsan:
+	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE='-fsanitize=thread -fno-omit-frame-pointer' test
+
+lint: all
+	scripts/install-deps --lint --test
+	BUILD=$(BUILD) scripts/lint
+
+format:
+	clang-format -i fcgi/*.[ch] shared/*.[ch] scripts/sluicectl/*.[ch] tests/*/*.[ch]
+
+# -- install -------------------------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/sluice $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/sluicectl $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BUILD)/sluice.fcgi $(DESTDIR)$(PREFIX)/lib/sluice/
+	install -m 644 scripts/sluicectl/sluicectl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sluicectl $(DESTDIR)$(PREFIX)/lib/sluice/sluice.fcgi \
+	    $(DESTDIR)$(PREFIX)/share/man/man1/sluicectl.1
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make            build sluice.fcgi, sluicectl and libsluice.a in $(BUILD)/'
+	@echo 'make demo       show it: live events in a browser (PORT=8080)'
+	@echo 'make test       unit, regress and server tests'
+	@echo 'make unit | regress | servers   one of them'
+	@echo 'make asan | tsan                the tests under sanitizers'
+	@echo 'make lint       arrows, format, clang-tidy, cppcheck, shellcheck'
+	@echo 'make format     clang-format over our code'
+	@echo 'make install    into $(PREFIX) (DESTDIR= for packages)'
+	@echo 'make clean      remove $(BUILD)/'
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

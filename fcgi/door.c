@@ -1,0 +1,439 @@
+#include "door.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "clock.h"
+#include "desk.h"
+#include "hub.h"
+#include "logger.h"
+#include "metrics.h"
+#include "peer.h"
+#include "policy.h"
+#include "walk.h"
+#include "wheel.h"
+
+enum { DOOR_ACCEPTS = 64, DOOR_PAUSE_MS = 100, DOOR_GROUPS = 256 };
+
+/* A connection that is waiting here. The arrival comes first: a desk frees it as such (desk.h). */
+struct connection {
+	struct arrival arrival;
+	struct timer timer;
+	struct connection *prev, *next;
+	bool begun; /* a deadline runs */
+};
+
+struct door {
+	const struct site *site;
+	struct listener *listener;
+	int epoll, signals, wake;
+	struct wheel wheel;
+	int64_t now_ms;
+	struct connection *all;
+	bool paused; /* out of descriptors: nothing is accepted for a moment */
+	struct timer resume;
+	int64_t stop_ms; /* draining: when it is over; 0: not */
+	gid_t group;     /* of the peers that may connect */
+	bool checks_peer;
+	pthread_mutex_t lock; /* over returned */
+	struct connection *returned;
+	uint8_t bytes[WALK_MAX + 1];
+};
+
+/* What an epoll event is about, where it is no connection. */
+static const char listener_tag, signal_tag, wake_tag;
+
+/* -- connections
+ * ------------------------------------------------------------------------------------- */
+
+/* Takes the connection out of the door; the descriptor stays open. */
+static void forget(struct door *door, struct connection *c)
+{
+	wheel_cancel(&door->wheel, &c->timer);
+	epoll_ctl(door->epoll, EPOLL_CTL_DEL, c->arrival.fd, NULL);
+	DL_DELETE(door->all, c);
+	metrics_move(&door->site->metrics->connections, -1);
+}
+
+static void drop(struct door *door, struct connection *c)
+{
+	forget(door, c);
+	close(c->arrival.fd);
+	free(c);
+}
+
+static void refuse(struct door *door, struct connection *c, int refusal)
+{
+	metrics_add(&door->site->metrics->door_refused[refusal], 1);
+	LOG(door->site->logger, LOGGER_WARN, "door_refused",
+	    F_TEXT("reason", metrics_door_word(refusal)));
+	drop(door, c);
+}
+
+static void begin(struct door *door, struct connection *c)
+{
+	if (!c->begun)
+		wheel_set(&door->wheel, &c->timer, door->now_ms + DOOR_REQUEST_MS);
+	c->begun = true;
+}
+
+/* Looks at what waits in the socket, and hands the connection on, refuses it, or keeps it: then
+ * true. */
+static bool look(struct door *door, struct connection *c)
+{
+	ssize_t n;
+
+	do
+		n = recv(c->arrival.fd, door->bytes, sizeof(door->bytes), MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return true;
+	if (n <= 0) {
+		drop(door, c);
+		return false;
+	}
+	enum walk walk = walk_request(door->bytes, (size_t)n);
+	if (walk == WALK_MORE) {
+		begin(door, c);
+		return true;
+	}
+	if (walk == WALK_WHOLE) {
+		forget(door, c);
+		desks_arrive(door->site->desks, &c->arrival);
+	} else {
+		refuse(door, c, walk);
+	}
+	return false;
+}
+
+/* Edges, not levels: a half-sent request stays in the socket and must not wake us again and again.
+ */
+static void hold(struct door *door, struct connection *c)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+
+	DL_APPEND(door->all, c);
+	metrics_move(&door->site->metrics->connections, 1);
+	if (epoll_ctl(door->epoll, EPOLL_CTL_ADD, c->arrival.fd, &event))
+		drop(door, c);
+}
+
+static void connection_event(struct door *door, struct connection *c, uint32_t events)
+{
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		drop(door, c);
+		return;
+	}
+	/* A peer that will send no more can never make a request whole that is not. */
+	if (look(door, c) && events & EPOLLRDHUP)
+		refuse(door, c, DOOR_EARLY);
+}
+
+/* -- accepting
+ * --------------------------------------------------------------------------------------- */
+
+static bool in_group(int fd, const struct ucred *peer, gid_t group)
+{
+	gid_t groups[DOOR_GROUPS];
+	socklen_t len = sizeof(groups);
+
+	if (peer->gid == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+/* Where a socket_group is configured, only it, our own user and root may connect. */
+static bool may_connect(const struct door *door, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!door->checks_peer)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid() || in_group(fd, &peer, door->group);
+}
+
+/* The descriptor stays blocking for libfcgi, with a limit on how long; we ourselves never wait on
+ * it. */
+static void prepare(const struct door *door, int fd)
+{
+	struct timeval limit = {.tv_sec = DOOR_REQUEST_MS / 1000};
+	int size = PEER_BUFFER, on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (!door->listener->local)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void admit_connection(struct door *door, int fd)
+{
+	struct connection *c = may_connect(door, fd) ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		metrics_add(&door->site->metrics->door_refused[DOOR_PEER], 1);
+		close(fd);
+		return;
+	}
+	prepare(door, fd);
+	c->arrival.fd = fd;
+	begin(door, c);
+	hold(door, c);
+}
+
+static void listen_to(struct door *door, bool accepting)
+{
+	struct epoll_event event = {
+	    .events = accepting ? EPOLLIN : 0, .data.ptr = (void *)(uintptr_t)&listener_tag};
+
+	epoll_ctl(door->epoll, EPOLL_CTL_MOD, door->listener->fd, &event);
+	door->paused = !accepting;
+}
+
+/* Out of descriptors or memory: connections wait in the kernel's queue, and we look again soon. */
+static void pause_accepting(struct door *door, int error)
+{
+	LOG(door->site->logger, LOGGER_ERROR, "accept_paused", F_TEXT("error", strerror(error)),
+	    F_TEXT("remedy", "raise the limit of open files (ulimit -n, LimitNOFILE=)"));
+	listen_to(door, false);
+	wheel_set(&door->wheel, &door->resume, door->now_ms + DOOR_PAUSE_MS);
+}
+
+static void accept_some(struct door *door)
+{
+	for (int i = 0; i < DOOR_ACCEPTS; i++) {
+		int fd = accept4(door->listener->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0) {
+			admit_connection(door, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_accepting(door, errno);
+		if (errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+/* -- returning
+ * --------------------------------------------------------------------------------------- */
+
+void door_return(struct door *door, int *fd)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	bool first = false;
+
+	if (c) {
+		c->arrival.fd = *fd;
+		pthread_mutex_lock(&door->lock);
+		first = !door->returned;
+		DL_APPEND(door->returned, c);
+		pthread_mutex_unlock(&door->lock);
+	} else {
+		close(*fd);
+	}
+	*fd = -1;
+	if (first)
+		eventfd_write(door->wake, 1);
+}
+
+static void take_returned(struct door *door)
+{
+	struct connection *c, *next;
+	eventfd_t ignored;
+
+	eventfd_read(door->wake, &ignored);
+	pthread_mutex_lock(&door->lock);
+	struct connection *all = door->returned;
+	door->returned = NULL;
+	pthread_mutex_unlock(&door->lock);
+	DL_FOREACH_SAFE(all, c, next)
+	hold(door, c);
+}
+
+/* -- the way out
+ * ------------------------------------------------------------------------------------- */
+
+static void begin_drain(struct door *door)
+{
+	LOG(door->site->logger, LOGGER_INFO, "stopping", F_NUM("within_ms", DOOR_DRAIN_MS));
+	atomic_store(door->site->draining, true);
+	door->stop_ms = door->now_ms + DOOR_DRAIN_MS;
+	epoll_ctl(door->epoll, EPOLL_CTL_DEL, door->listener->fd, NULL);
+	listen_close(door->listener);
+	for (size_t i = 0; i < door->site->n_hubs; i++)
+		hub_drain(door->site->hubs[i]);
+}
+
+static void hear_signals(struct door *door)
+{
+	struct signalfd_siginfo info;
+
+	while (read(door->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			LOG(door->site->logger, LOGGER_WARN, "signal_ignored",
+			    F_TEXT("signal", "HUP"),
+			    F_TEXT("remedy", "restart to read the configuration again"));
+		else if (door->stop_ms)
+			door->stop_ms = door->now_ms; /* asked twice: at once */
+		else
+			begin_drain(door);
+	}
+}
+
+static bool drained(const struct door *door)
+{
+	long count = 0;
+
+	if (!door->stop_ms)
+		return false;
+	for (size_t i = 0; i < door->site->n_hubs; i++)
+		count += atomic_load(&door->site->hubs[i]->count);
+	return count == 0 || door->now_ms >= door->stop_ms;
+}
+
+/* -- the loop
+ * ---------------------------------------------------------------------------------------- */
+
+static void due(void *context, struct timer *timer)
+{
+	struct door *door = context;
+
+	if (timer == &door->resume) {
+		if (!door->stop_ms)
+			listen_to(door, true);
+		return;
+	}
+	refuse(door,
+	    (struct connection *)(void *)((char *)timer - offsetof(struct connection, timer)),
+	    DOOR_TIMEOUT);
+}
+
+static void handle(struct door *door, const struct epoll_event *event)
+{
+	const void *about = event->data.ptr;
+
+	if (about == &listener_tag)
+		accept_some(door);
+	else if (about == &signal_tag)
+		hear_signals(door);
+	else if (about == &wake_tag)
+		take_returned(door);
+	else
+		connection_event(door, event->data.ptr, event->events);
+}
+
+void door_run(struct door *door)
+{
+	/* One event at a time may drop its connection, and no other's: so stale ones cannot be met.
+	 */
+	struct epoll_event events[64];
+
+	while (!drained(door)) {
+		int wait = door->stop_ms ? 10 : wheel_wait(&door->wheel, door->now_ms);
+		int n = epoll_wait(door->epoll, events, 64, wait);
+		door->now_ms = clock_mono_ms();
+		for (int i = 0; i < n; i++)
+			handle(door, &events[i]);
+		wheel_turn(&door->wheel, door->now_ms, due, door);
+	}
+}
+
+/* -- life
+ * -------------------------------------------------------------------------------------------- */
+
+static int add(const struct door *door, int fd, const char *tag)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = (void *)(uintptr_t)tag};
+
+	return epoll_ctl(door->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int open_door(struct door *door)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	door->epoll = epoll_create1(EPOLL_CLOEXEC);
+	door->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	door->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (door->epoll < 0 || door->signals < 0 || door->wake < 0)
+		return -1;
+	return add(door, door->listener->fd, &listener_tag) ||
+		       add(door, door->signals, &signal_tag) || add(door, door->wake, &wake_tag)
+		   ? -1
+		   : 0;
+}
+
+static void find_group(struct door *door)
+{
+	const char *name = door->site->policy->config.socket_group;
+	struct group *group = name ? getgrnam(name) : NULL;
+
+	door->checks_peer = name && door->listener->local;
+	door->group = group ? group->gr_gid : (gid_t)-1;
+}
+
+struct door *door_new(const struct site *site, struct listener *listener)
+{
+	struct door *door = calloc(1, sizeof(*door));
+
+	if (!door)
+		return NULL;
+	door->site = site;
+	door->listener = listener;
+	door->epoll = door->signals = door->wake = -1;
+	door->now_ms = clock_mono_ms();
+	wheel_init(&door->wheel, door->now_ms);
+	find_group(door);
+	if (pthread_mutex_init(&door->lock, NULL)) {
+		free(door);
+		return NULL;
+	}
+	if (open_door(door)) {
+		door_free(door);
+		return NULL;
+	}
+	return door;
+}
+
+void door_free(struct door *door)
+{
+	struct connection *c, *next;
+
+	if (!door)
+		return;
+	if (door->wake >= 0)
+		take_returned(door);
+	DL_FOREACH_SAFE(door->all, c, next)
+	drop(door, c);
+	int fds[] = {door->epoll, door->signals, door->wake};
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	pthread_mutex_destroy(&door->lock);
+	free(door);
+}

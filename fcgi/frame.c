@@ -1,0 +1,162 @@
+#include "frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "utf8.h"
+
+#define REPLACEMENT "\xEF\xBF\xBD"
+
+/* Bytes an encoding may take: SQLite's own limit on a value, times what escaping can make of it, is
+ * more than memory; what fails, fails as memory does. */
+enum { ENCODING_MAX = 1 << 30 };
+
+/* Appends the data lines: one per line of data, split at CRLF, CR and LF as the client's parser
+ * splits. */
+static void put_data(struct buf *out, struct span data)
+{
+	const char *at = data.ptr;
+	const char *end = data.ptr + data.len;
+
+	for (;;) {
+		const char *stop = at;
+		while (stop < end && *stop != '\n' && *stop != '\r')
+			stop++;
+		buf_str(out, "data: ");
+		buf_put(out, at, (size_t)(stop - at));
+		buf_byte(out, '\n');
+		if (stop == end)
+			return;
+		at = stop + (end - stop > 1 && stop[0] == '\r' && stop[1] == '\n' ? 2 : 1);
+	}
+}
+
+int frame_put(struct buf *out, const char *id, struct span type, struct span data)
+{
+	buf_printf(out, "id: %s\n", id);
+	if (!span_is(type, "message")) {
+		buf_str(out, "event: ");
+		buf_span(out, type);
+		buf_byte(out, '\n');
+	}
+	put_data(out, data);
+	return buf_byte(out, '\n');
+}
+
+/* The type as it may stand on an event line. An empty one would be taken as "message" by the
+ * client, so it is written as that. */
+static void clean_type(struct buf *out, struct span type)
+{
+	if (type.len == 0) {
+		buf_str(out, "message");
+		return;
+	}
+	if (type.len >= 7 && memcmp(type.ptr, "sluice:", 7) == 0)
+		buf_str(out, REPLACEMENT);
+	for (size_t i = 0; i < type.len; i++) {
+		char c = type.ptr[i];
+		if (c == '\r' || c == '\n' || c == '\0')
+			buf_str(out, REPLACEMENT);
+		else
+			buf_byte(out, c);
+	}
+}
+
+/* The parts of a frame while it is made: each appended to one buffer, remembered by where it ends.
+ */
+struct making {
+	struct buf bytes;
+	size_t channel, plain, envelope, json, json_end;
+};
+
+static int encode(struct making *m, const struct event *clean, const char *epoch)
+{
+	char id[EVENT_ID_TEXT];
+	struct buf json;
+
+	event_id_format(clean->seq, epoch, id);
+	buf_init(&json, ENCODING_MAX);
+	event_json(&json, clean, epoch);
+	struct span object = {json.data, json.len};
+
+	buf_span(&m->bytes, clean->channel);
+	m->channel = m->bytes.len;
+	frame_put(&m->bytes, id, clean->type, clean->data);
+	m->plain = m->bytes.len;
+	frame_put(&m->bytes, id, clean->type, object);
+	m->envelope = m->bytes.len;
+	/* The object stands on the envelope's data line, before the two line ends. */
+	m->json_end = m->envelope - 2;
+	m->json = m->json_end - object.len;
+	bool failed = json.failed;
+	buf_free(&json);
+	return failed || m->bytes.failed ? -1 : 0;
+}
+
+static struct span between(const struct frame *frame, size_t from, size_t to)
+{
+	return (struct span){(const char *)(frame + 1) + from, to - from};
+}
+
+static struct frame *wrap(const struct making *m, const struct event *event)
+{
+	struct frame *frame = malloc(sizeof(*frame) + m->bytes.len);
+
+	if (!frame)
+		return NULL;
+	memcpy(frame + 1, m->bytes.data, m->bytes.len);
+	atomic_init(&frame->refs, 1);
+	frame->seq = event->seq;
+	frame->expires_at = event->expires_at;
+	frame->channel = between(frame, 0, m->channel);
+	frame->sse[FRAME_PLAIN] = between(frame, m->channel, m->plain);
+	frame->sse[FRAME_ENVELOPE] = between(frame, m->plain, m->envelope);
+	frame->json = between(frame, m->json, m->json_end);
+	return frame;
+}
+
+struct frame *frame_new(const struct event *event, const char *epoch)
+{
+	struct buf type, data;
+	struct making m = {0};
+	struct frame *frame = NULL;
+
+	buf_init(&type, ENCODING_MAX);
+	buf_init(&data, ENCODING_MAX);
+	buf_init(&m.bytes, ENCODING_MAX);
+	struct buf raw;
+	buf_init(&raw, ENCODING_MAX);
+	clean_type(&raw, event->type);
+	utf8_clean(&type, (struct span){raw.data, raw.len});
+	utf8_clean(&data, event->data);
+	if (!raw.failed && !type.failed && !data.failed) {
+		struct event clean = *event;
+		clean.type = (struct span){type.data, type.len};
+		clean.data = (struct span){data.data ? data.data : "", data.len};
+		if (!encode(&m, &clean, epoch))
+			frame = wrap(&m, event);
+	}
+	buf_free(&raw);
+	buf_free(&type);
+	buf_free(&data);
+	buf_free(&m.bytes);
+	return frame;
+}
+
+struct frame *frame_ref(struct frame *frame)
+{
+	atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
+	return frame;
+}
+
+void frame_unref(struct frame *frame)
+{
+	if (frame && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1)
+		free(frame);
+}
+
+size_t frame_size(const struct frame *frame)
+{
+	return sizeof(*frame) + frame->channel.len + frame->sse[FRAME_PLAIN].len +
+	       frame->sse[FRAME_ENVELOPE].len;
+}

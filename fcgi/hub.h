@@ -1,0 +1,144 @@
+/*
+ * A hub: one thread, one epoll loop, that owns its subscribers and serves them from its ring and
+ * from pages. It never reads the log and never waits for anything but its epoll. Everything that
+ * others want of it comes through its inbox (one lock); the functions below that post there may be
+ * called by any thread.
+ *
+ * hub.c is the thread and the inbox, fanout.c hands new events to those who are live, serve.c
+ * brings the others on and keeps the time.
+ */
+#ifndef HUB_H
+#define HUB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "batch.h"
+#include "ring.h"
+#include "site.h"
+#include "store.h"
+#include "subscriber.h"
+#include "topic.h"
+#include "wheel.h"
+
+enum {
+	HUB_BACKLOG =
+	    4096, /* frames in the inbox beyond which the tailer waits: the log is the queue */
+	HUB_TURNS = 64, /* subscribers brought on in one round, before live ones are looked after */
+};
+
+struct message;
+
+struct inbox {
+	pthread_mutex_t lock;
+	pthread_cond_t room; /* the backlog fell below HUB_BACKLOG */
+	struct message *first, *last;
+	size_t backlog; /* frames */
+	bool closed;    /* the hub has ended: nothing is taken any more */
+};
+
+struct hub {
+	const struct site *site;
+	pthread_t thread;
+	bool started;
+	int epoll;
+	int wake; /* eventfd: the inbox was empty and is not any more */
+	struct inbox inbox;
+	atomic_long count; /* subscribers, for those who wait for the hub to empty */
+
+	/* From here on the hub's thread alone. */
+	struct ring ring;
+	char epoch[EVENT_EPOCH + 1];
+	struct topics topics;
+	struct wheel wheel;
+	struct batch live[FRAME_FORMS]; /* the same for all subscribers of one topic */
+	struct batch own;               /* for one subscriber */
+	struct subscriber *lists[SUBSCRIBER_STATES];
+	struct subscriber *all;
+	struct timer second;
+	int64_t now_ms; /* monotonic, read once a round */
+	int64_t wall_ms;
+	int64_t offset_ms; /* wall minus monotonic, to notice that the wall clock was set */
+	bool draining;
+	bool stop;
+	long behind; /* as last told to the metrics */
+};
+
+/* A hub whose ring begins at that state of the log; NULL when that fails. */
+struct hub *hub_new(const struct site *site, const struct store_state *state);
+
+/* Starts the thread; -1 when there is none to be had. */
+int hub_start(struct hub *hub);
+
+/* Ends the thread if it was started, with all that it still serves; what is posted from now on is
+ * turned away. Safe to repeat. */
+void hub_stop(struct hub *hub);
+
+/* Stops and frees. NULL does nothing. */
+void hub_free(struct hub *hub);
+
+/* -- posting: any thread
+ * ----------------------------------------------------------------------------- */
+
+/* Takes the subscriber, and gets it an end if that cannot be. */
+void hub_take(struct hub *hub, struct subscriber *subscriber);
+
+/* New frames in order, with a reference of each for the hub; nothing lies between them up to head.
+ * Waits while the hub has a backlog. -1 when memory is short: nothing was posted. */
+int hub_frames(struct hub *hub, struct frame *const *frames, size_t n, int64_t head);
+
+/* A page with after < seq <= last can be had now. */
+void hub_page(struct hub *hub, int64_t after, int64_t last);
+
+/* For the subscriber with this id nothing lies between its cursor and seq. */
+void hub_skip(struct hub *hub, uint64_t id, int64_t seq);
+
+/* Sessions that this revocation ends are to end. */
+void hub_revoke(struct hub *hub, const struct store_revocation *revocation);
+
+/* The log is another one now. */
+void hub_reset(struct hub *hub, const struct store_state *state);
+
+/* All are told goodbye, and so are those who still come. */
+void hub_drain(struct hub *hub);
+
+/* -- fanout.c: the hub's thread
+ * ---------------------------------------------------------------------- */
+
+/* Takes the frames into the ring, and sends each to the live ones who want it. */
+void fanout(struct hub *hub, struct frame *const *frames, size_t n);
+
+/* -- serve.c: the hub's thread
+ * ----------------------------------------------------------------------- */
+
+/* Puts the subscriber into another state, and into that state's list. */
+void serve_state(struct hub *hub, struct subscriber *s, enum subscriber_state state);
+
+/* Sends the batch and moves the cursor; true when all of it was taken. Else the subscriber is
+ * blocked or has ended. */
+bool serve_send(struct hub *hub, struct subscriber *s, const struct batch *batch, int64_t reached);
+
+/* The socket of a blocked subscriber takes bytes again. */
+void serve_unblock(struct hub *hub, struct subscriber *s);
+
+/* Looks after a live subscriber's socket that took only n bytes of a batch that began at seq. */
+void serve_block(
+    struct hub *hub, struct subscriber *s, const struct batch *batch, size_t n, int64_t seq);
+
+/* Brings a subscriber on by a few writes. */
+void serve_run(struct hub *hub, struct subscriber *s);
+
+/* The subscriber is to end, once what was begun is finished: a bye reason, or another end
+ * (metrics.h), of which the client is told nothing. A waiting poll is answered instead. */
+void serve_bye(struct hub *hub, struct subscriber *s, int end);
+
+/* The subscriber has ended; it is buried after this round. */
+void serve_end(struct hub *hub, struct subscriber *s, int end);
+
+/* A timer is due. */
+void serve_due(void *hub, struct timer *timer);
+
+/* Gives the ended ones back: descriptors, places, memory. */
+void serve_bury(struct hub *hub);
+
+#endif

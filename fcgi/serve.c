@@ -1,0 +1,467 @@
+/*
+ * Those who are not live, and the time: a subscriber behind the head is brought on from the ring or
+ * from pages, a bounded few writes at a turn; a silent one gets a ping; one whose session has ended
+ * gets its goodbye. The cursor (cursor.h) knows where each is.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <utlist.h>
+
+#include "clock.h"
+#include "desk.h"
+#include "door.h"
+#include "hub.h"
+#include "logger.h"
+#include "metrics.h"
+#include "pager.h"
+#include "policy.h"
+#include "poll.h"
+#include "random.h"
+
+enum {
+	SERVE_BYTES = 64 << 10,      /* of one write to one who is behind */
+	SERVE_ROUNDS = 4,            /* writes at one turn */
+	SERVE_STRANGE_MS = 3000,     /* for so long a stream may know another log than its hub */
+	SERVE_FAR = 2 * PAGE_FRAMES, /* behind the ring by more than this: ask where to go on */
+};
+
+/* -- states
+ * ------------------------------------------------------------------------------------------ */
+
+void serve_state(struct hub *hub, struct subscriber *s, enum subscriber_state state)
+{
+	DL_DELETE(hub->lists[s->state], s);
+	s->state = (uint8_t)state;
+	DL_APPEND(hub->lists[state], s);
+}
+
+/* Asks epoll to tell of a socket that takes bytes again, or not: only while it is full, since each
+ * read by the web server would wake us. */
+static void watch(struct hub *hub, struct subscriber *s, bool writable)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = s};
+
+	if (writable)
+		event.events |= EPOLLOUT;
+	if (epoll_ctl(hub->epoll, EPOLL_CTL_MOD, s->peer.fd, &event))
+		serve_end(hub, s, END_GONE);
+}
+
+void serve_unblock(struct hub *hub, struct subscriber *s)
+{
+	serve_state(hub, s, SUBSCRIBER_RUN);
+	watch(hub, s, false);
+}
+
+void serve_end(struct hub *hub, struct subscriber *s, int end)
+{
+	if (s->state == SUBSCRIBER_ENDED)
+		return;
+	s->end = (uint8_t)end;
+	serve_state(hub, s, SUBSCRIBER_ENDED);
+}
+
+void serve_bye(struct hub *hub, struct subscriber *s, int end)
+{
+	if (s->state == SUBSCRIBER_ENDED || s->end)
+		return;
+	if (s->poll) {
+		serve_end(hub, s, BYE_NONE);
+		return;
+	}
+	s->end = (uint8_t)end;
+	if (s->state == SUBSCRIBER_LIVE)
+		s->cursor.seq = hub->ring.head;
+	if (s->state != SUBSCRIBER_BLOCKED)
+		serve_state(hub, s, SUBSCRIBER_RUN);
+}
+
+/* -- sending
+ * ----------------------------------------------------------------------------------------- */
+
+static void count(struct hub *hub, struct subscriber *s, size_t bytes, size_t events)
+{
+	s->last_ms = hub->now_ms;
+	s->events += events;
+	s->bytes += bytes;
+	metrics_add(&hub->site->metrics->events_sent, events);
+	metrics_add(&hub->site->metrics->bytes_sent, bytes);
+}
+
+/* Moves the cursor after n of the batch's bytes were sent. */
+static void settle(
+    struct hub *hub, struct subscriber *s, const struct batch *batch, size_t n, int64_t reached)
+{
+	struct settled now;
+
+	if (n == 0)
+		return;
+	cursor_sent(&s->cursor, batch, n, reached, &now);
+	s->closing |= now.ended;
+	count(hub, s, n, now.frames);
+	if (subscriber_carry(s, now.carry))
+		serve_end(hub, s, END_MEMORY);
+}
+
+static void block(struct hub *hub, struct subscriber *s)
+{
+	if (s->state == SUBSCRIBER_ENDED)
+		return;
+	serve_state(hub, s, SUBSCRIBER_BLOCKED);
+	watch(hub, s, true);
+}
+
+void serve_block(
+    struct hub *hub, struct subscriber *s, const struct batch *batch, size_t n, int64_t seq)
+{
+	s->cursor.seq = seq;
+	settle(hub, s, batch, n, seq);
+	block(hub, s);
+}
+
+bool serve_send(struct hub *hub, struct subscriber *s, const struct batch *batch, int64_t reached)
+{
+	if (batch->len == 0) {
+		s->cursor.seq = reached; /* nothing on the way was for this one */
+		return true;
+	}
+	ssize_t n = peer_send(&s->peer, batch->bytes, batch->len);
+	if (n < 0) {
+		serve_end(hub, s, END_GONE);
+		return false;
+	}
+	settle(hub, s, batch, (size_t)n, reached);
+	if ((size_t)n < batch->len)
+		block(hub, s);
+	return (size_t)n == batch->len && s->state != SUBSCRIBER_ENDED;
+}
+
+/* -- bringing on
+ * ------------------------------------------------------------------------------------- */
+
+/* Asks the pager what lies between here and the ring when that is far and the last page was for
+ * others. */
+static bool ask_skip(struct hub *hub, struct subscriber *s)
+{
+	const struct cursor *c = &s->cursor;
+
+	if (!s->barren || c->partial || hub->ring.base - c->seq <= SERVE_FAR)
+		return false;
+	if (s->patient) {
+		s->patient--;
+		return false;
+	}
+	pager_skip(hub->site->pager, hub, s->id, c->seq, s->filter);
+	return true;
+}
+
+/* Fills the batch from a page; false when there is none yet. */
+static bool fill_from_page(struct hub *hub, struct subscriber *s, const struct reader *reader,
+    int64_t *reached, enum cursor_step *step)
+{
+	int64_t at = cursor_position(&s->cursor);
+
+	if (ask_skip(hub, s))
+		return false;
+	struct page *page = pages_find(hub->site->pages, at, hub->epoch);
+	if (!page) {
+		pager_want(hub->site->pager, hub, at, hub->epoch);
+		return false;
+	}
+	size_t before = hub->own.frames;
+	*step = cursor_page(&s->cursor, page, hub->ring.head, reader, &hub->own, reached);
+	s->barren = hub->own.frames == before;
+	page_unref(page);
+	return true;
+}
+
+/* Fills the batch with what comes next; false when that must be waited for. */
+static bool fill(struct hub *hub, struct subscriber *s, int64_t *reached, enum cursor_step *step)
+{
+	struct reader reader = {.filter = s->filter,
+	    .form = (enum frame_form)s->form,
+	    .now_ms = hub->wall_ms,
+	    .finish = s->end != BYE_NONE};
+
+	*reached = s->cursor.seq;
+	*step = CURSOR_DONE;
+	if (s->closing || (reader.finish && !s->cursor.partial))
+		return true;
+	if (strcmp(s->epoch, hub->epoch) != 0)
+		return false; /* the tailer will tell us of the new log in a moment */
+	if (!cursor_in_ring(&s->cursor, &hub->ring))
+		return fill_from_page(hub, s, &reader, reached, step);
+	*step = cursor_ring(&s->cursor, &hub->ring, &reader, &hub->own, reached);
+	return true;
+}
+
+/* The ending: a goodbye, where the client is to know, and the end of the request. */
+static void say_goodbye(struct hub *hub, struct subscriber *s)
+{
+	int64_t retry = hub->site->policy->config.retry;
+	struct buf text;
+
+	buf_init(&text, CONTROL_MAX);
+	if (s->end < BYE_N)
+		control_bye(
+		    &text, (enum bye)s->end, retry / 2 + (int64_t)random_below((uint32_t)retry));
+	batch_end(&hub->own, (struct span){text.data, text.len});
+	buf_free(&text);
+}
+
+/* Where a subscriber goes who has been sent all there is: it may know more of the log than we do
+ * yet. */
+static void arrive(struct hub *hub, struct subscriber *s)
+{
+	bool ahead = s->cursor.seq > hub->ring.head || strcmp(s->epoch, hub->epoch) != 0;
+
+	serve_state(hub, s, ahead ? SUBSCRIBER_WAIT_HEAD : SUBSCRIBER_LIVE);
+}
+
+/* A waiting poll is sent nothing here: once there is something for it, it goes back to a desk. */
+static void run_poll(struct hub *hub, struct subscriber *s)
+{
+	const struct ring *ring = &hub->ring;
+	bool news = false;
+
+	if (strcmp(s->epoch, hub->epoch) == 0) {
+		news = s->cursor.seq < ring->base;
+		for (size_t i = ring_after(ring, s->cursor.seq); i < ring->count && !news; i++)
+			news = filter_matches(s->filter, ring_at(ring, i)->channel);
+	}
+	if (news)
+		serve_end(hub, s, BYE_NONE);
+	else
+		arrive(hub, s);
+}
+
+/* One write. True when the subscriber may have another one at once. */
+static bool advance(struct hub *hub, struct subscriber *s)
+{
+	struct batch *batch = &hub->own;
+	struct cursor *c = &s->cursor;
+	enum cursor_step step;
+	int64_t reached;
+
+	batch_begin(batch, s->peer.id, SERVE_BYTES, c->owed,
+	    (struct span){(const char *)s->carry, s->carry_len});
+	bool filled = fill(hub, s, &reached, &step);
+	if (step == CURSOR_BROKEN) {
+		serve_end(hub, s, END_BROKEN);
+		return false;
+	}
+	bool last = filled && step == CURSOR_DONE && s->end && !s->closing;
+	if (last)
+		say_goodbye(hub, s);
+	else if (filled && step == CURSOR_DONE)
+		batch_fill(batch);
+	batch_close(batch);
+	if (!serve_send(hub, s, batch, reached))
+		return false;
+	if (s->closing) {
+		serve_end(hub, s, s->end);
+		return false;
+	}
+	if (!filled) {
+		serve_state(hub, s, SUBSCRIBER_WAIT_PAGE);
+		return false;
+	}
+	if (step == CURSOR_DONE && c->seq >= hub->ring.head) {
+		arrive(hub, s);
+		return false;
+	}
+	return true;
+}
+
+void serve_run(struct hub *hub, struct subscriber *s)
+{
+	if (s->poll) {
+		run_poll(hub, s);
+		return;
+	}
+	for (int i = 0; i < SERVE_ROUNDS; i++)
+		if (!advance(hub, s))
+			return;
+	serve_state(hub, s, SUBSCRIBER_RUN); /* behind the others */
+}
+
+/* -- time
+ * -------------------------------------------------------------------------------------------- */
+
+/* Whether the subscriber is at a place where a ping may stand, and has been silent for long enough.
+ */
+static bool wants_ping(const struct hub *hub, const struct subscriber *s)
+{
+	bool idle = s->state == SUBSCRIBER_LIVE || s->state == SUBSCRIBER_WAIT_PAGE ||
+		    s->state == SUBSCRIBER_WAIT_HEAD;
+
+	return idle && !s->cursor.partial && !s->carry_len && !s->end &&
+	       hub->now_ms - s->last_ms >= hub->site->policy->config.heartbeat - WHEEL_MS;
+}
+
+static void ping(struct hub *hub, struct subscriber *s)
+{
+	struct cursor *c = &s->cursor;
+	char id[EVENT_ID_TEXT];
+	struct buf text;
+	bool live = s->state == SUBSCRIBER_LIVE;
+
+	if (live)
+		c->seq = hub->ring.head;
+	event_id_format(c->seq, hub->epoch, id);
+	buf_init(&text, CONTROL_MAX);
+	control_ping(&text, live ? id : NULL);
+	batch_begin(&hub->own, s->peer.id, SERVE_BYTES, c->owed, (struct span){NULL, 0});
+	batch_control(&hub->own, (struct span){text.data, text.len}, 0, -1);
+	serve_send(hub, s, &hub->own, c->seq);
+	buf_free(&text);
+}
+
+/* Sets the timer to the next moment at which anything may be due. */
+static void set_timer(struct hub *hub, struct subscriber *s)
+{
+	int64_t heartbeat = hub->site->policy->config.heartbeat;
+	int64_t due = s->last_ms + heartbeat;
+
+	if (due <= hub->now_ms)
+		due = hub->now_ms + heartbeat;
+	if (s->poll)
+		due = s->poll->until_ms;
+	else if (s->ends_ms && s->ends_ms - hub->wall_ms < due - hub->now_ms)
+		due = hub->now_ms + (s->ends_ms - hub->wall_ms);
+	wheel_set(&hub->wheel, &s->timer, due);
+}
+
+static void subscriber_due(struct hub *hub, struct subscriber *s)
+{
+	if (s->state == SUBSCRIBER_ENDED || s->end)
+		return;
+	if (s->poll && s->poll->until_ms <= hub->now_ms) {
+		serve_end(hub, s, BYE_NONE);
+		return;
+	}
+	if (!s->poll && s->ends_ms && s->ends_ms <= hub->wall_ms) {
+		serve_bye(hub, s, BYE_EXPIRED);
+		return;
+	}
+	if (!s->poll && wants_ping(hub, s))
+		ping(hub, s);
+	if (s->state != SUBSCRIBER_ENDED)
+		set_timer(hub, s);
+}
+
+/* Who waits for a page asks again, lest a lost answer be waited for. A stream that was opened on
+ * another log than ours, in the moment in which the log was replaced, is sent back to ask anew. */
+static void look_again(struct hub *hub, struct subscriber *s)
+{
+	if (!s->poll && strcmp(s->epoch, hub->epoch) != 0 &&
+	    hub->now_ms - s->opened_ms > SERVE_STRANGE_MS)
+		serve_end(hub, s, END_BROKEN);
+	else
+		serve_state(hub, s, SUBSCRIBER_RUN);
+}
+
+/* Once a second: how far the slowest is behind; who waits for a page too long asks again; and
+ * whether the wall clock was set, since sessions end by it. */
+static void every_second(struct hub *hub)
+{
+	long behind = 0;
+	int64_t lag = 0, offset = hub->wall_ms - hub->now_ms;
+	bool stepped = llabs(offset - hub->offset_ms) > 1000;
+	struct subscriber *s, *next;
+
+	DL_FOREACH_SAFE2(hub->all, s, next, all_next)
+	{
+		if (stepped && s->state != SUBSCRIBER_ENDED)
+			wheel_set(&hub->wheel, &s->timer, hub->now_ms);
+		if (s->state == SUBSCRIBER_WAIT_PAGE)
+			look_again(hub, s);
+		if (s->poll || s->state == SUBSCRIBER_LIVE || s->cursor.seq >= hub->ring.head)
+			continue;
+		behind++;
+		if (hub->ring.head - s->cursor.seq > lag)
+			lag = hub->ring.head - s->cursor.seq;
+	}
+	hub->offset_ms = offset;
+	metrics_move(&hub->site->metrics->streams_behind, behind - hub->behind);
+	hub->behind = behind;
+	metrics_set(&hub->site->metrics->lag_events, (long)lag);
+	wheel_set(&hub->wheel, &hub->second, hub->now_ms + 1000);
+}
+
+void serve_due(void *context, struct timer *timer)
+{
+	struct hub *hub = context;
+
+	if (timer == &hub->second)
+		every_second(hub);
+	else
+		subscriber_due(
+		    hub, (struct subscriber *)(void *)((char *)timer -
+						       offsetof(struct subscriber, timer)));
+}
+
+/* -- the end
+ * ----------------------------------------------------------------------------------------- */
+
+static void leave_topics(struct hub *hub, struct subscriber *s)
+{
+	for (size_t i = 0; i < s->n_members; i++) {
+		struct membership *m = &s->members[i];
+		if (!m->topic)
+			continue;
+		struct subscriber *moved = topics_leave(&hub->topics, m->topic, m->place);
+		for (size_t j = 0; moved && j < moved->n_members; j++)
+			if (moved->members[j].topic == m->topic)
+				moved->members[j].place = m->place;
+		m->topic = NULL;
+	}
+}
+
+static void note_end(struct hub *hub, struct subscriber *s)
+{
+	struct metrics *metrics = hub->site->metrics;
+
+	metrics_move(&metrics->streams_open, -1);
+	metrics_add(&metrics->streams_ended[s->end], 1);
+	LOG(hub->site->logger, LOGGER_INFO, "stream_end", F_NUM("stream", s->id),
+	    F_TEXT("user", s->claims ? s->claims->sub : ""), F_TEXT("address", s->address),
+	    F_TEXT("reason", metrics_end_word(s->end)),
+	    F_NUM("duration_ms", hub->now_ms - s->opened_ms), F_NUM("events", s->events),
+	    F_NUM("bytes", s->bytes));
+}
+
+/* A poll goes back to a desk; a connection that is kept, to the door; the rest is closed. */
+static void bury(struct hub *hub, struct subscriber *s)
+{
+	const struct site *site = hub->site;
+	bool ended_well = s->closing && !s->carry_len;
+
+	wheel_cancel(&hub->wheel, &s->timer);
+	leave_topics(hub, s);
+	epoll_ctl(hub->epoll, EPOLL_CTL_DEL, s->peer.fd, NULL);
+	DL_DELETE(hub->lists[s->state], s);
+	DL_DELETE2(hub->all, s, all_prev, all_next);
+	limits_release(site->limits, &s->lease);
+	if (s->poll) {
+		metrics_move(&site->metrics->polls_parked, -1);
+		s->peer.fd = -1; /* the poll has it */
+		if (s->end == BYE_NONE)
+			desks_poll(site->desks, s->poll);
+		else
+			poll_drop(site, s->poll);
+	} else {
+		note_end(hub, s);
+		if (ended_well && s->peer.keep)
+			door_return(site->door, &s->peer.fd);
+	}
+	subscriber_free(s);
+	atomic_fetch_sub(&hub->count, 1);
+}
+
+void serve_bury(struct hub *hub)
+{
+	while (hub->lists[SUBSCRIBER_ENDED])
+		bury(hub, hub->lists[SUBSCRIBER_ENDED]);
+}

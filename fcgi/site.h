@@ -1,0 +1,48 @@
+/*
+ * The site: what every thread is handed. Made in main before the first thread starts and taken
+ * apart after the last has ended; the pointers do not change in between, and what they point to
+ * says who may use it.
+ */
+#ifndef SITE_H
+#define SITE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct policy;
+struct logger;
+struct metrics;
+struct limits;
+struct sessions;
+struct pages;
+struct pager;
+struct desks;
+struct door;
+struct hub;
+struct keeper;
+
+struct site {
+	const struct policy *policy;
+	struct logger *logger;
+	struct metrics *metrics;
+	struct limits *limits;
+	struct sessions *sessions;
+	struct pages *pages;
+	struct pager *pager;
+	struct desks *desks;
+	struct door *door;
+	struct hub **hubs;
+	size_t n_hubs;
+	struct keeper *keeper;
+	atomic_bool *draining;     /* the responder is about to end */
+	atomic_ulong *next_stream; /* numbers streams, for the log and for choosing a hub */
+};
+
+/* The next number. */
+static inline unsigned long site_number(const struct site *site)
+{
+	return atomic_fetch_add_explicit(site->next_stream, 1, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * Opening a stream: the headers and the hello leave in one write, then a hub takes over. A desk
+ * calls it.
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include "answer.h"
+#include "filter.h"
+#include "limits.h"
+#include "resume.h"
+#include "token.h"
+
+/* What a stream is opened with; all borrowed but the lease, which it takes. */
+struct opening {
+	struct answer *answer;
+	struct filter *filter;
+	struct claims *claims; /* NULL: public channels only */
+	struct lease *lease;
+	const struct resume *from;
+	const char *epoch;
+	bool envelope;
+};
+
+/* Opens the stream and hands it to a hub. Takes the answer's peer, whatever comes of it. */
+void stream_open(const struct site *site, struct opening *opening);
+
+#endif

@@ -1,0 +1,48 @@
+#include "subscriber.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct subscriber *subscriber_new(struct filter *filter, struct claims *claims)
+{
+	size_t n = filter_count(filter);
+	struct subscriber *s = calloc(1, sizeof(*s) + n * sizeof(s->members[0]));
+
+	if (!s)
+		return NULL;
+	s->peer.fd = -1;
+	s->filter = filter_ref(filter);
+	s->claims = claims ? token_ref(claims) : NULL;
+	s->n_members = n;
+	return s;
+}
+
+void subscriber_free(struct subscriber *s)
+{
+	if (!s)
+		return;
+	peer_close(&s->peer);
+	filter_unref(s->filter);
+	token_unref(s->claims);
+	cursor_free(&s->cursor);
+	free(s->carry);
+	free(s);
+}
+
+/* The bytes may lie in the carry itself: what is left of it after a part was sent lies in the
+ * batch. */
+int subscriber_carry(struct subscriber *s, struct span bytes)
+{
+	uint8_t *carry = NULL;
+
+	if (bytes.len) {
+		carry = malloc(bytes.len);
+		if (!carry)
+			return -1;
+		memcpy(carry, bytes.ptr, bytes.len);
+	}
+	free(s->carry);
+	s->carry = carry;
+	s->carry_len = (uint16_t)bytes.len;
+	return 0;
+}

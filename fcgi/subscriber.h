@@ -1,0 +1,77 @@
+/*
+ * A subscriber: one client that a hub serves, a stream or a poll that waits. It is a cursor and a
+ * filter, and has no buffer of its own but the few bytes of a record that a full socket cut in two.
+ * Made by a desk, then owned by one hub.
+ */
+#ifndef SUBSCRIBER_H
+#define SUBSCRIBER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control.h"
+#include "cursor.h"
+#include "limits.h"
+#include "peer.h"
+#include "token.h"
+#include "topic.h"
+#include "wheel.h"
+
+enum subscriber_state {
+	SUBSCRIBER_LIVE, /* at the head: what comes is sent at once; the cursor's seq is not kept */
+	SUBSCRIBER_RUN,  /* behind the head, and the socket takes bytes: its turn will come */
+	SUBSCRIBER_WAIT_PAGE, /* needs a page, or an answer about where to go on */
+	SUBSCRIBER_WAIT_HEAD, /* further than the tailer has told us */
+	SUBSCRIBER_BLOCKED,   /* the socket is full: EPOLLOUT will tell */
+	SUBSCRIBER_ENDED,     /* buried at the end of the round */
+	SUBSCRIBER_STATES
+};
+
+struct membership {
+	struct topic *topic;
+	size_t place;
+};
+
+struct subscriber {
+	struct timer timer;
+	struct subscriber *prev, *next;         /* in the list of its state */
+	struct subscriber *all_prev, *all_next; /* in the hub's list of all */
+	struct subscriber *dirty; /* the next one with several topics hit in this tick */
+	uint64_t tick;            /* the tick it was made dirty in */
+	struct poll *poll;        /* a waiting poll; NULL: a stream */
+	struct peer peer;
+	uint8_t state;
+	uint8_t form;     /* enum frame_form */
+	uint8_t end;      /* why it is to end or has ended (metrics.h); BYE_NONE: it is not */
+	bool listed;      /* in a hub's list of all */
+	bool closing;     /* the ending was begun: only the carry is still to be sent */
+	bool barren;      /* the last page had nothing for it */
+	uint16_t patient; /* pages to read before asking again where to go on */
+	uint16_t carry_len;
+	uint8_t *carry; /* bytes to be sent before all else */
+	struct cursor cursor;
+	char epoch[EVENT_EPOCH + 1]; /* of the log that the cursor belongs to */
+	struct filter *filter;
+	struct claims *claims; /* NULL: public channels only */
+	int64_t ends_ms;       /* wall: the session ends; 0: never */
+	struct lease lease;
+	uint64_t id;
+	int64_t opened_ms; /* monotonic */
+	int64_t last_ms;   /* monotonic: when it was last sent anything */
+	uint64_t events, bytes;
+	char address[48];
+	size_t n_members;
+	struct membership members[];
+};
+
+/* A subscriber for the filter, taking a reference of it and of the claims; NULL when memory is
+ * short. */
+struct subscriber *subscriber_new(struct filter *filter, struct claims *claims);
+
+/* Closes what is open and frees; the lease must have been released. */
+void subscriber_free(struct subscriber *subscriber);
+
+/* Keeps the bytes to be sent before all else; -1 when memory is short. */
+int subscriber_carry(struct subscriber *subscriber, struct span bytes);
+
+#endif

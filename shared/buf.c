@@ -1,0 +1,151 @@
+#include "buf.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CAP = 64 };
+
+struct span span_of(const char *text)
+{
+	return text ? (struct span){text, strlen(text)} : SPAN("");
+}
+
+bool span_equal(struct span a, struct span b)
+{
+	/* memcmp must not see a NULL pointer, not even for no bytes (C17 7.24.1). */
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool span_is(struct span s, const char *text)
+{
+	return span_equal(s, span_of(text));
+}
+
+struct span span_trim(struct span s)
+{
+	while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+		s.ptr++;
+		s.len--;
+	}
+	while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+void buf_init(struct buf *b, size_t max)
+{
+	*b = (struct buf){.max = max};
+}
+
+void buf_free(struct buf *b)
+{
+	free(b->data);
+	buf_init(b, b->max);
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+	if (b->data)
+		b->data[0] = '\0';
+}
+
+/* The next capacity that holds need bytes: doubling, so that appending stays linear in the bytes,
+ * but never beyond what max can ever use. */
+static size_t grown(const struct buf *b, size_t need)
+{
+	size_t most = b->max < SIZE_MAX ? b->max + 1 : SIZE_MAX;
+	size_t cap = b->cap ? b->cap : FIRST_CAP;
+
+	while (cap < need)
+		cap = cap <= SIZE_MAX / 2 ? cap * 2 : need;
+	return cap < most ? cap : most;
+}
+
+/* Makes room for more bytes and the NUL after them; marks the buffer failed when it cannot. */
+static int reserve(struct buf *b, size_t more)
+{
+	size_t cap;
+	char *data;
+
+	if (b->failed)
+		return -1;
+	if (more > b->max - b->len || more >= SIZE_MAX - b->len)
+		goto fail;
+	if (b->len + more < b->cap)
+		return 0;
+	cap = grown(b, b->len + more + 1);
+	data = realloc(b->data, cap);
+	if (!data)
+		goto fail;
+	b->data = data;
+	b->cap = cap;
+	return 0;
+fail:
+	b->failed = true;
+	return -1;
+}
+
+int buf_put(struct buf *b, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return b->failed ? -1 : 0;
+	if (reserve(b, len) == -1)
+		return -1;
+	memcpy(b->data + b->len, bytes, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+int buf_span(struct buf *b, struct span s)
+{
+	return buf_put(b, s.ptr, s.len);
+}
+
+int buf_str(struct buf *b, const char *text)
+{
+	return buf_put(b, text, strlen(text));
+}
+
+int buf_byte(struct buf *b, char byte)
+{
+	return buf_put(b, &byte, 1);
+}
+
+int buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list args;
+	int result;
+
+	va_start(args, format);
+	result = buf_vprintf(b, format, args);
+	va_end(args);
+	return result;
+}
+
+int buf_vprintf(struct buf *b, const char *format, va_list args)
+{
+	va_list again;
+	int len;
+
+	if (b->failed)
+		return -1;
+	va_copy(again, args);
+	len = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	if (len < 0) {
+		b->failed = true;
+		return -1;
+	}
+	if (len == 0)
+		return 0;
+	if (reserve(b, (size_t)len) == -1)
+		return -1;
+	vsnprintf(b->data + b->len, (size_t)len + 1, format, args);
+	b->len += (size_t)len;
+	return 0;
+}

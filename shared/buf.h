@@ -1,0 +1,60 @@
+/*
+ * A byte buffer that grows up to a stated limit, and a borrowed stretch of bytes.
+ *
+ * A buffer that would grow past its limit, or for which there is no memory, keeps what it has and
+ * is marked failed; every later call on it does nothing. So a caller may append twenty times and
+ * ask once. Owned by one thread at a time.
+ */
+#ifndef BUF_H
+#define BUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes that somebody else owns; not NUL-terminated, may hold any byte. */
+struct span {
+	const char *ptr;
+	size_t len;
+};
+
+#define SPAN(literal) ((struct span){(literal), sizeof(literal) - 1})
+
+struct buf {
+	char *data;  /* NULL until the first byte; otherwise NUL-terminated after len bytes */
+	size_t len;  /* bytes in use */
+	size_t cap;  /* bytes allocated, the NUL included */
+	size_t max;  /* len never exceeds this */
+	bool failed; /* a byte was refused since the last buf_clear */
+};
+
+/* The span of a NUL-terminated string; NULL gives an empty one. */
+struct span span_of(const char *text);
+
+/* Whether two spans hold the same bytes. */
+bool span_equal(struct span a, struct span b);
+
+/* Whether the span holds exactly the bytes of the NUL-terminated text. */
+bool span_is(struct span s, const char *text);
+
+/* The span without the blanks and tabs at its ends. */
+struct span span_trim(struct span s);
+
+/* Makes an empty buffer of at most max bytes; allocates nothing. Free with buf_free. */
+void buf_init(struct buf *b, size_t max);
+
+/* Gives the memory back; the buffer is empty and usable afterwards. Safe on an all-zero buffer. */
+void buf_free(struct buf *b);
+
+/* Empties the buffer and clears its failure; keeps the memory. */
+void buf_clear(struct buf *b);
+
+/* Appends; each returns 0, or -1 once the buffer has failed. */
+int buf_put(struct buf *b, const void *bytes, size_t len);
+int buf_span(struct buf *b, struct span s);
+int buf_str(struct buf *b, const char *text);
+int buf_byte(struct buf *b, char byte);
+int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int buf_vprintf(struct buf *b, const char *format, va_list args);
+
+#endif

@@ -1,0 +1,58 @@
+#include "site.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+struct site *site_open(const char *lines)
+{
+	struct site *site = calloc(1, sizeof(*site));
+	assert_non_null(site);
+	site->place = place_new(lines);
+	site->daemon = daemon_start(site->place);
+	site->app = app_open(site->place);
+	site->token = site_token(site, "alice", "*");
+	return site;
+}
+
+void site_close(struct site *site)
+{
+	if (!site)
+		return;
+	app_close(site->app);
+	daemon_free(site->daemon);
+	place_free(site->place);
+	free(site->token);
+	free(site);
+}
+
+int site_setup(void **state)
+{
+	*state = site_open(NULL);
+	return 0;
+}
+
+/* A responder that died during a test is a failure of that test, whatever else it saw. */
+int site_teardown(void **state)
+{
+	struct site *site = *state;
+	if (site && site->daemon->pid)
+		daemon_alive(site->daemon);
+	site_close(site);
+	return 0;
+}
+
+struct client *site_stream(struct site *site, const char *query)
+{
+	return client_stream(site->place, (struct ask){.token = site->token, .query = query});
+}
+
+char *site_token(const struct site *site, const char *user, const char *pattern)
+{
+	return place_mint(site->place, "--sub", user, "--channel", pattern, NULL);
+}

@@ -1,0 +1,158 @@
+/* Proves: whoever comes back with an id that cannot be continued exactly is told so by sluice:gap,
+ * with the reason, goes on from what there is, and is not told twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/site.h"
+
+/* Every case starts from events "1" to "6", of which the last three are kept. */
+static int setup(void **state)
+{
+	struct site *site = site_open("keep_events = 3\n");
+	app_publish_many(site->app, "a", 6);
+	if (place_tool(site->place, NULL, "prune", NULL))
+		place_fail(site->place, "sluicectl prune failed");
+	assert_int_equal(app_number(site->app, "SELECT count(*) FROM events"), 3);
+	*state = site;
+	return 0;
+}
+
+static struct client *resume(struct site *site, const char *id)
+{
+	return client_stream(site->place, (struct ask){.token = site->token, .last_event_id = id});
+}
+
+/* A gap event with the reason; its id is where the client now stands. Returns that id. */
+static char *expect_gap(
+    struct site *site, struct client *c, const char *reason, const char *requested)
+{
+	const struct sse_event *e = client_next(c);
+	if (strcmp(e->type, "sluice:gap"))
+		place_fail(site->place, "expected a gap (%s), got %s %s", reason, e->type, e->data);
+	json_t *data = value_parse(site->place, e->data, e->data_len);
+	assert_string_equal(value_text(site->place, data, "reason"), reason);
+	assert_string_equal(value_text(site->place, data, "requested"), requested);
+	assert_true(value_is_seq(json_object_get(data, "oldest"), 4));
+	assert_true(value_is_seq(json_object_get(data, "newest"), app_head(site->app)));
+	json_decref(data);
+	value_seq(site->place, e->id);
+	return strdup(e->id);
+}
+
+/* The kept events, then a live one, and no second gap. */
+static void expect_kept(struct site *site, struct client *c)
+{
+	client_expect(c, "message", "4");
+	client_expect(c, "message", "5");
+	client_expect(c, "message", "6");
+	app_publish(site->app, "a", NULL, "live");
+	client_expect(c, "message", "live");
+	client_close(c);
+}
+
+static void check(struct site *site, const char *requested, const char *reason)
+{
+	struct client *c = resume(site, requested);
+	char *id = expect_gap(site, c, reason, requested);
+	expect_kept(site, c);
+	free(id);
+}
+
+static void test_pruned(void **state)
+{
+	struct site *site = *state;
+	check(site, "1", "pruned");
+}
+
+/* Event 3 is lost to a client that has seen 2, and not to one that has seen 3. */
+static void test_boundary(void **state)
+{
+	struct site *site = *state;
+	struct client *c = resume(site, "2");
+	char *id = expect_gap(site, c, "pruned", "2");
+	client_expect(c, "message", "4");
+	client_close(c);
+	c = resume(site, "3");
+	client_expect(c, "message", "4");
+	client_close(c);
+	/* The gap's own id is exact: the same events, and no gap. */
+	c = resume(site, id);
+	expect_kept(site, c);
+	free(id);
+}
+
+static void test_zero_is_no_gap(void **state)
+{
+	struct site *site = *state;
+	expect_kept(site, resume(site, "0"));
+}
+
+static void test_epoch(void **state)
+{
+	struct site *site = *state;
+	check(site, "5-00000000", "epoch");
+}
+
+static void test_ahead(void **state)
+{
+	struct site *site = *state;
+	struct client *c = resume(site, "7");
+	free(expect_gap(site, c, "ahead", "7"));
+	app_publish(site->app, "a", NULL, "next");
+	client_expect(c, "message", "next");
+	client_close(c);
+	/* The head itself is where every client that is up to date stands. */
+	c = resume(site, "7");
+	app_publish(site->app, "a", NULL, "after");
+	client_expect(c, "message", "after");
+	client_close(c);
+}
+
+static void test_invalid(void **state)
+{
+	struct site *site = *state;
+	const char *const bad[] = {"abc", "-5", "+5", "05", "5-", "5-XYZ", "5-9F1C2AB7",
+	    "9007199254740992", "5 6", "5-00000000-1"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct client *c = resume(site, bad[i]);
+		free(expect_gap(site, c, "invalid", bad[i]));
+		client_expect(c, "message", "4");
+		client_close(c);
+	}
+}
+
+/* The parameter is judged as the header is; a header that is no id still wins over it. */
+static void test_parameter(void **state)
+{
+	struct site *site = *state;
+	struct client *c = client_stream(
+	    site->place, (struct ask){.token = site->token, .query = "last_event_id=bad"});
+	free(expect_gap(site, c, "invalid", "bad"));
+	client_close(c);
+	c = client_stream(site->place,
+	    (struct ask){.token = site->token, .query = "last_event_id=4", .last_event_id = "bad"});
+	free(expect_gap(site, c, "invalid", "bad"));
+	client_close(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_pruned, setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_boundary, setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_zero_is_no_gap, setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_epoch, setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_ahead, setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_invalid, setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_parameter, setup, site_teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
