@@ -1,6 +1,7 @@
 #include "setting.h"
 
 #include <arpa/inet.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,8 @@ int setting_group(const struct setting *s, const char *dir, const char *text, vo
 	(void)dir;
 	if (!made_of(text, ALNUM "._-", 32) || text[0] == '-')
 		return refuse(reason, text, "is no name of a group");
+	if (!getgrnam(text))
+		return refuse(reason, text, "is no group of this system");
 	return keep(text, where, reason);
 }
 

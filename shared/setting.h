@@ -1,7 +1,8 @@
 /*
  * What one configuration key takes: a row of the table in config.c, and the readers that turn the
  * text of a value into what stands in struct config. A reader either accepts a value whole or says
- * in one sentence what a right one looks like. Knows nothing of files and lines. Pure. Any thread.
+ * in one sentence what a right one looks like. Knows nothing of files and lines. Pure, but for
+ * setting_group, which asks the system for the group. Called before threads are started.
  */
 #ifndef SETTING_H
 #define SETTING_H

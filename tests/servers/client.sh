@@ -84,7 +84,7 @@ hardened() {
 # Connection, which is the web server's to say.
 own_headers() {
 	tr -d '\r' <"$1" | grep -viE '^(accept-ranges|date|server|transfer-encoding|content-length|connection):' |
-		sed '/^$/d; s/^HTTP\/1.1 //; s/^Retry-After: [1-9][0-9]*$/Retry-After: N/'
+		sed '/^$/d; s/^HTTP\/1\.[01] //; s/^Retry-After: [1-9][0-9]*$/Retry-After: N/'
 }
 
 # verdict NAME STATUS CODE EXTRAS: the answer that `ask` got is that verdict. Extras are words: fallback and
