@@ -210,6 +210,8 @@ static void visit(struct visit *v, void (*go_on)(struct visit *v))
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		enum verdict verdict = checks[i](v);
 		if (verdict != VERDICT_OK) {
+			/* Before the answer: whoever has it may come back at once. */
+			limits_release(v->site->limits, &v->lease);
 			answer_refuse(v->site, &v->answer, verdict, v->reason);
 			return;
 		}

@@ -31,7 +31,8 @@ static void put_data(struct buf *out, struct span data)
 	}
 }
 
-int frame_put(struct buf *out, const char *id, struct span type, struct span data)
+/* Appends the event: id, type (left out for "message"), data, and the blank line that ends it. */
+static void put_event(struct buf *out, const char *id, struct span type, struct span data)
 {
 	buf_printf(out, "id: %s\n", id);
 	if (!span_is(type, "message")) {
@@ -40,7 +41,7 @@ int frame_put(struct buf *out, const char *id, struct span type, struct span dat
 		buf_byte(out, '\n');
 	}
 	put_data(out, data);
-	return buf_byte(out, '\n');
+	buf_byte(out, '\n');
 }
 
 /* The type as it may stand on an event line. An empty one would be taken as "message" by the
@@ -81,9 +82,9 @@ static int encode(struct making *m, const struct event *clean, const char *epoch
 
 	buf_span(&m->bytes, clean->channel);
 	m->channel = m->bytes.len;
-	frame_put(&m->bytes, id, clean->type, clean->data);
+	put_event(&m->bytes, id, clean->type, clean->data);
 	m->plain = m->bytes.len;
-	frame_put(&m->bytes, id, clean->type, object);
+	put_event(&m->bytes, id, clean->type, object);
 	m->envelope = m->bytes.len;
 	/* The object stands on the envelope's data line, before the two line ends. */
 	m->json_end = m->envelope - 2;

@@ -41,8 +41,4 @@ void frame_unref(struct frame *frame);
 /* Bytes of memory that a frame takes. */
 size_t frame_size(const struct frame *frame);
 
-/* Appends an event's bytes: id, type (left out for "message"), one data line per line of data,
- * blank line. type is written as it is. -1 once out has failed. */
-int frame_put(struct buf *out, const char *id, struct span type, struct span data);
-
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "digest.h"
 #include "random.h"
@@ -20,17 +21,20 @@ struct bucket {
 
 struct limits_entry {
 	UT_hash_handle hh;
-	int64_t streams;
+	struct limits_entry *prev, *next; /* among the idle ones */
+	int64_t streams;                  /* 0: idle */
 	struct bucket connects;
 	struct bucket polls;
 	size_t len;
-	char key[KEY_MAX]; /* 'a' and the address, or 'u' and the user */
+	char key[KEY_MAX]; /* 'u' and the user, '6' and 8 bytes, or 'a' and the address */
 };
 
 struct limits {
 	pthread_mutex_t lock;
-	struct limits_entry *entries; /* in the order they came in */
-	int64_t streams;              /* of the process, waiting polls included */
+	struct limits_entry *entries;
+	struct limits_entry *idle; /* those without a stream, the longest unused first */
+	size_t n_idle;
+	int64_t streams; /* of the process, waiting polls included */
 	uint8_t key[DIGEST_KEY];
 };
 
@@ -48,50 +52,47 @@ struct limits *limits_new(void)
 	return limits;
 }
 
-static void drop(struct limits *limits, struct limits_entry *entry)
-{
-	HASH_DEL(limits->entries, entry);
-	free(entry);
-}
-
 void limits_free(struct limits *limits)
 {
 	if (!limits)
 		return;
-	while (limits->entries)
-		drop(limits, limits->entries);
+	while (limits->entries) {
+		struct limits_entry *entry = limits->entries;
+		HASH_DEL(limits->entries, entry);
+		free(entry);
+	}
 	pthread_mutex_destroy(&limits->lock);
 	free(limits);
 }
 
-/* Makes room for one more: the entry that came in first and has no stream goes. Those that have one
- * are put behind, so the next search does not meet them again; they are far fewer than the table
- * holds. */
+static void rest(struct limits *limits, struct limits_entry *entry)
+{
+	DL_APPEND(limits->idle, entry);
+	limits->n_idle++;
+}
+
+static void wake(struct limits *limits, struct limits_entry *entry)
+{
+	DL_DELETE(limits->idle, entry);
+	limits->n_idle--;
+}
+
+/* Only idle entries are ever dropped: the others are pointed to by leases, and max_streams bounds
+ * them. */
 static void make_room(struct limits *limits)
 {
-	while (HASH_COUNT(limits->entries) >= LIMITS_ENTRIES) {
-		struct limits_entry *oldest = limits->entries;
-		if (oldest->streams == 0) {
-			drop(limits, oldest);
-			return;
-		}
+	while (limits->n_idle >= LIMITS_ENTRIES) {
+		struct limits_entry *oldest = limits->idle;
+		wake(limits, oldest);
 		HASH_DEL(limits->entries, oldest);
-		unsigned hash = digest_short(limits->key, oldest->key, oldest->len);
-		HASH_ADD_KEYPTR_BYHASHVALUE(
-		    hh, limits->entries, oldest->key, oldest->len, hash, oldest);
+		free(oldest);
 	}
 }
 
-static struct limits_entry *find(struct limits *limits, const char *key, size_t len)
+static struct limits_entry *add(struct limits *limits, const char *key, size_t len, unsigned hash)
 {
-	struct limits_entry *entry = NULL;
-	unsigned hash = digest_short(limits->key, key, len);
+	struct limits_entry *entry = calloc(1, sizeof(*entry));
 
-	HASH_FIND_BYHASHVALUE(hh, limits->entries, key, len, hash, entry);
-	if (entry)
-		return entry;
-	make_room(limits);
-	entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return NULL;
 	memcpy(entry->key, key, len);
@@ -101,7 +102,38 @@ static struct limits_entry *find(struct limits *limits, const char *key, size_t 
 		free(entry);
 		return NULL;
 	}
+	rest(limits, entry);
 	return entry;
+}
+
+/* The entry of a key, made if there is none; NULL when memory is short. */
+static struct limits_entry *find(struct limits *limits, const char *key, size_t len)
+{
+	struct limits_entry *entry = NULL;
+	unsigned hash = digest_short(limits->key, key, len);
+
+	HASH_FIND_BYHASHVALUE(hh, limits->entries, key, len, hash, entry);
+	if (!entry) {
+		make_room(limits);
+		return add(limits, key, len, hash);
+	}
+	if (entry->streams == 0) {
+		wake(limits, entry);
+		rest(limits, entry);
+	}
+	return entry;
+}
+
+static void take_place(struct limits *limits, struct limits_entry *entry)
+{
+	if (entry->streams++ == 0)
+		wake(limits, entry);
+}
+
+static void give_place(struct limits *limits, struct limits_entry *entry)
+{
+	if (entry && --entry->streams == 0)
+		rest(limits, entry);
 }
 
 static struct limits_entry *find_user(struct limits *limits, const char *user)
@@ -124,6 +156,7 @@ static struct limits_entry *find_address(struct limits *limits, struct span addr
 	if (address.len < sizeof(text) && address.len)
 		memcpy(text, address.ptr, address.len);
 	if (inet_pton(AF_INET6, text, bytes) == 1) {
+		key[0] = '6'; /* eight bytes of a prefix may look like an IPv4 address's text */
 		memcpy(key + 1, bytes, 8);
 		return find(limits, key, 9);
 	}
@@ -162,7 +195,7 @@ static enum verdict connect_locked(struct limits *limits, const struct config *c
 		return VERDICT_ADDRESS_RATE;
 	if (entry->streams >= config->max_streams_per_address)
 		return VERDICT_ADDRESS_STREAMS;
-	entry->streams++;
+	take_place(limits, entry);
 	limits->streams++;
 	lease->address = entry;
 	lease->process = true;
@@ -187,7 +220,7 @@ static enum verdict user_locked(
 		return VERDICT_BUSY;
 	if (entry->streams >= config->max_streams_per_user)
 		return VERDICT_USER_STREAMS;
-	entry->streams++;
+	take_place(limits, entry);
 	lease->user = entry;
 	return VERDICT_OK;
 }
@@ -234,7 +267,7 @@ enum verdict limits_signature(
 bool limits_park(struct limits *limits, const struct config *config, struct lease *lease)
 {
 	pthread_mutex_lock(&limits->lock);
-	if (limits->streams < config->max_streams) {
+	if (!lease->process && limits->streams < config->max_streams) {
 		limits->streams++;
 		lease->process = true;
 	}
@@ -245,10 +278,8 @@ bool limits_park(struct limits *limits, const struct config *config, struct leas
 void limits_release(struct limits *limits, struct lease *lease)
 {
 	pthread_mutex_lock(&limits->lock);
-	if (lease->address)
-		lease->address->streams--;
-	if (lease->user)
-		lease->user->streams--;
+	give_place(limits, lease->address);
+	give_place(limits, lease->user);
 	if (lease->process)
 		limits->streams--;
 	pthread_mutex_unlock(&limits->lock);

@@ -15,7 +15,9 @@
 #include "config.h"
 #include "verdict.h"
 
-enum { LIMITS_ENTRIES = 65536 }; /* addresses and users remembered; idle ones go first */
+/* Addresses and users remembered that have no stream; the longest unused goes first. Those that
+ * have one come on top: two for each stream at most. */
+enum { LIMITS_ENTRIES = 65536 };
 
 struct limits;
 struct limits_entry;
@@ -47,7 +49,7 @@ enum verdict limits_poll(struct limits *limits, const struct config *config, con
 enum verdict limits_signature(
     struct limits *limits, const struct config *config, struct span address, int64_t now_ms);
 
-/* A place in the process for a poll that waits; false when there is none. */
+/* A place in the process for a poll that waits; false when there is none. Safe to repeat. */
 bool limits_park(struct limits *limits, const struct config *config, struct lease *lease);
 
 /* Gives back what the lease holds. Safe to repeat. */

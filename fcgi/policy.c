@@ -46,6 +46,13 @@ static int name_routes(struct policy *policy, const char *file, char error[CONFI
 		snprintf(error, CONFIG_ERROR, "%s: api_path: too long", file);
 		return -1;
 	}
+	struct span stream = span_of(policy->config.stream_path);
+	if (span_is(stream, policy->health.data) || span_is(stream, policy->metrics.data) ||
+	    span_is(stream, policy->poll.data)) {
+		snprintf(error, CONFIG_ERROR,
+		    "%s: stream_path: %s is a path of the API; choose another", file, stream.ptr);
+		return -1;
+	}
 	return 0;
 }
 

@@ -45,8 +45,16 @@ static void take_protocol(struct reading *r, struct span value)
 	r->request->http1 = value.len > 7 && memcmp(value.ptr, "HTTP/1.", 7) == 0;
 }
 
+/* A server with one socket for both families writes 192.0.2.1 as ::ffff:192.0.2.1: it is the same
+ * client for limits, metrics_allow and logs, and no neighbour of all others in one IPv6 network. */
 static void take_address(struct reading *r, struct span value)
 {
+	static const char mapped[] = "::ffff:";
+	size_t len = sizeof(mapped) - 1;
+
+	if (value.len > len && strncasecmp(value.ptr, mapped, len) == 0 &&
+	    memchr(value.ptr, '.', value.len))
+		value = (struct span){value.ptr + len, value.len - len};
 	r->request->address = value;
 }
 
@@ -97,10 +105,14 @@ static void take_cookie(struct reading *r, struct span value)
  * us. */
 static void take_authorization(struct reading *r, struct span value)
 {
-	if (value.len < 7 || strncasecmp(value.ptr, "Bearer ", 7) != 0)
+	static const char scheme[] = "Bearer";
+	size_t len = sizeof(scheme) - 1;
+
+	if (value.len < len || strncasecmp(value.ptr, scheme, len) != 0)
 		return;
-	r->request->bearer = true;
-	offer(r->request, span_trim((struct span){value.ptr + 7, value.len - 7}));
+	struct span rest = {value.ptr + len, value.len - len};
+	if (rest.len == 0 || rest.ptr[0] == ' ')
+		offer(r->request, span_trim(rest));
 }
 
 /* HTTP_PROXY is not here, and must not be: it is the client's Proxy header (CVE-2016-5385). */
@@ -179,7 +191,9 @@ int request_read(struct request *request, char *const *environment, const char *
 
 struct span request_position(const struct request *request)
 {
-	if (request->last_event_id.ptr)
+	/* Some servers pass a header that was not sent as an empty parameter, and a browser without
+	 * an id sends none (WHATWG HTML, 9.2.2). */
+	if (request->last_event_id.len)
 		return request->last_event_id;
 	return request->query.last_event_id;
 }

@@ -29,7 +29,6 @@ struct request {
 	struct span address; /* REMOTE_ADDR */
 	struct origin_claim origin;
 	struct span last_event_id; /* the header; ptr NULL when absent */
-	bool bearer;               /* an Authorization header is there */
 	struct span tokens[REQUEST_TOKENS_MAX];
 	size_t n_tokens; /* session tokens offered, by cookie and bearer; over the maximum: some
 			    left out */
@@ -40,7 +39,7 @@ struct request {
  * larger than any that the door lets in. */
 int request_read(struct request *request, char *const *environment, const char *cookie);
 
-/* The position a client resumes from: the header if there is one, else the parameter; ptr NULL:
+/* The position a client resumes from: the header if it says anything, else the parameter; ptr NULL:
  * none. */
 struct span request_position(const struct request *request);
 

@@ -155,6 +155,9 @@ static bool same_session(const struct claims *a, const struct claims *b)
 static enum verdict check_all(struct checking *c, struct claims **claims)
 {
 	const struct request *r = c->request;
+	/* Of several, each must verify, in whatever order they came: one that has expired is bad.
+	 */
+	bool several = r->n_tokens > 1;
 
 	if (r->n_tokens > REQUEST_TOKENS_MAX) {
 		*c->reason = "There are more session cookies of one name than make sense";
@@ -173,7 +176,8 @@ static enum verdict check_all(struct checking *c, struct claims **claims)
 			return VERDICT_BAD_SESSION;
 		}
 		if (verdict != VERDICT_OK)
-			return i > 0 && verdict == VERDICT_EXPIRED ? VERDICT_BAD_SESSION : verdict;
+			return several && verdict == VERDICT_EXPIRED ? VERDICT_BAD_SESSION
+								     : verdict;
 	}
 	return VERDICT_OK;
 }

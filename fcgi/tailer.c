@@ -206,7 +206,8 @@ static void read_revocations(struct tailer *t)
 	do {
 		n = store_revocations(t->store, t->revocation, some, TAILER_REVOCATIONS);
 		for (int i = 0; i < n; i++) {
-			for (size_t hub = 0; hub < t->site->n_hubs; hub++)
+			bool expired = some[i].expires_at <= clock_wall_ms();
+			for (size_t hub = 0; hub < t->site->n_hubs && !expired; hub++)
 				hub_revoke(t->site->hubs[hub], &some[i]);
 			t->revocation = some[i].id;
 		}

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdlib.h>
 
 struct site *site_open(const char *lines)
@@ -37,12 +38,18 @@ int site_setup(void **state)
 	return 0;
 }
 
-/* A responder that died during a test is a failure of that test, whatever else it saw. */
+/* A responder that died during a test, or does not end well after it (a leak that a sanitizer
+ * found, say), is a failure of that test, whatever else it saw. */
 int site_teardown(void **state)
 {
 	struct site *site = *state;
-	if (site && site->daemon->pid)
+	if (site && site->daemon->pid) {
 		daemon_alive(site->daemon);
+		int status = daemon_stop(site->daemon, SIGTERM);
+		if (status)
+			place_fail(
+			    site->place, "the responder ended with status 0x%x", (unsigned)status);
+	}
 	site_close(site);
 	return 0;
 }

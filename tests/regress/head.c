@@ -51,13 +51,23 @@ static void test_head_opens_nothing(void **state)
 	struct site *site = *state;
 	place_configure(site->place, "max_streams = 1\n");
 	daemon_restart(site->daemon);
-	for (int i = 0; i < 3; i++) {
+	/* Asked again while the one before is still being counted off. */
+	int64_t deadline = place_now_ms() + PLACE_PATIENCE_MS;
+	for (int answered = 0; answered < 5;) {
 		struct client *c = client_answer(
 		    site->place, (struct ask){.token = site->token, .method = "HEAD"});
-		assert_int_equal(c->status, 200);
+		answered += c->status == 200;
+		if (place_now_ms() > deadline)
+			place_fail(site->place, "HEAD: %d", c->status);
 		client_close(c);
 	}
-	client_close(site_stream(site, ""));
+	int status = 0;
+	while (status != 200 && place_now_ms() < deadline) {
+		struct client *c = client_open(site->place, (struct ask){.token = site->token});
+		status = client_status(c);
+		client_close(c);
+	}
+	assert_int_equal(status, 200);
 }
 
 static struct client *preflight(struct site *site, const char *path, const char *origin)

@@ -160,7 +160,7 @@ static void test_full(void **state)
 	free(bob);
 }
 
-/* Refused ones do not use a place up. */
+/* Refused ones do not use a place up, but for the moment in which they are answered. */
 static void test_refused_cost_nothing(void **state)
 {
 	struct site *site = open_with(state, "max_streams_per_address = 2\nmax_streams = 2\n"
@@ -171,7 +171,8 @@ static void test_refused_cost_nothing(void **state)
 		client_close(client_answer(
 		    site->place, (struct ask){.token = narrow, .query = "channel=b"}));
 	}
-	struct client *one = site_stream(site, ""), *two = site_stream(site, "");
+	struct ask ask = {.token = site->token};
+	struct client *one = stream_soon(site, ask), *two = stream_soon(site, ask);
 	client_close(one);
 	client_close(two);
 	free(narrow);

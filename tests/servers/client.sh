@@ -107,3 +107,15 @@ verdict() {
 	want=$(sed -n 's/^Retry-After: //p' "$dir/head.text")
 	equal "$name: retry_after is the header's" "${want:-null}" "$(jq -r .retry_after "$dir/body")"
 }
+
+# gap NAME POSITION REASON: a stream and a poll from that position tell of the same gap.
+gap() {
+	stream "gap-$3" main "last_event_id=$2" -b "$ann"
+	check "$1: a stream tells of the gap" await 2 grep -q '^event: sluice:gap$' "$dir/gap-$3"
+	end "$stream"
+	local told
+	told=$(sed -n '/^event: sluice:gap$/{n;s/^data: //p}' "$dir/gap-$3")
+	equal "$1: its reason" "$3" "$(jq -r .reason <<<"$told")"
+	poll "since=$2" >/dev/null
+	equal "$1: a poll tells the same" "$(jq -cS . <<<"$told")" "$(jq -cS .gap "$dir/body")"
+}
