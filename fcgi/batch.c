@@ -135,7 +135,7 @@ static struct piece *add_record(struct batch *batch, struct span sse, bool end)
 	size_t len = 0;
 
 	batch_close(batch);
-	if (batch->n + 2 > BATCH_PIECES || RECORD_HEADER + sse.len + RECORD_END > sizeof(bytes) ||
+	if (batch->n + 2 > BATCH_PIECES || sse.len > BATCH_CONTROL ||
 	    batch->len + batch->owed + sizeof(bytes) > BATCH_BYTES)
 		return NULL;
 	batch_fill(batch);

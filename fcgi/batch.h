@@ -19,8 +19,10 @@
 enum {
 	BATCH_BYTES = 256 << 10, /* bytes of one write */
 	BATCH_PIECES = 8192,     /* pieces of one write */
-	BATCH_CARRY = 1024, /* bytes that a connection carries over at most: the rest of a control
-			     * record, or of a record's header */
+	BATCH_CONTROL = 1000,    /* bytes of a control event at most */
+	/* Bytes that a connection carries over at most: the rest of a control record with the
+	 * ending, or of a record's header. */
+	BATCH_CARRY = RECORD_HEADER + BATCH_CONTROL + RECORD_END,
 };
 
 enum piece_kind { PIECE_RAW, PIECE_HEADER, PIECE_FRAME, PIECE_FILL };

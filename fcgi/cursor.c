@@ -4,6 +4,8 @@
 
 #include "control.h"
 
+_Static_assert((int)CONTROL_MAX <= (int)BATCH_CONTROL, "a batch takes any control event");
+
 /* Frames in order, from the ring or from a page: the two sources look alike here. */
 struct stretch {
 	const struct ring *ring; /* or else page */
@@ -51,12 +53,13 @@ static enum cursor_step finish(
 	return batch_frame(batch, c->partial, sse, c->off) ? CURSOR_DONE : CURSOR_FULL;
 }
 
-/* An event that has expired is passed over, unless its bytes were promised already. */
-static bool wants(const struct reader *r, const struct frame *frame, const struct batch *batch)
+/* An event that has expired is passed over; what its record promised is paid with others, or with
+ * empty lines. */
+static bool wants(const struct reader *r, const struct frame *frame)
 {
-	if (frame->expires_at && frame->expires_at <= r->now_ms && batch->owed == 0)
-		return false;
-	return filter_matches(r->filter, frame->channel);
+	bool expired = frame->expires_at && frame->expires_at <= r->now_ms;
+
+	return !expired && filter_matches(r->filter, frame->channel);
 }
 
 static enum cursor_step follow(const struct stretch *s, const struct reader *r, struct batch *batch,
@@ -66,8 +69,7 @@ static enum cursor_step follow(const struct stretch *s, const struct reader *r, 
 		const struct frame *frame = stretch_at(s, i);
 		if (frame->seq > s->end)
 			break;
-		if (wants(r, frame, batch) &&
-		    !batch_frame(batch, frame->seq, frame->sse[r->form], 0))
+		if (wants(r, frame) && !batch_frame(batch, frame->seq, frame->sse[r->form], 0))
 			return CURSOR_FULL;
 		*reached = frame->seq;
 	}

@@ -1,8 +1,10 @@
 #include "desk.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -22,6 +24,8 @@ struct desk {
 	struct desks *desks;
 	pthread_t thread;
 	struct store *store; /* NULL: the log could not be opened */
+	atomic_int
+	    fd; /* whom it is answering, so that the end need not wait for a peer; -1: nobody */
 	struct request request;
 };
 
@@ -120,10 +124,10 @@ static enum verdict check_revoked(struct visit *v)
 	if (!v->store)
 		return VERDICT_LOG_UNAVAILABLE;
 	int revoked = store_revoked(v->store, c->sub, c->jti, c->iat_ms, clock_wall_ms());
-	if (revoked < 0)
+	if (revoked < 0) {
 		note_store(v->desk);
-	if (revoked < 0)
 		return VERDICT_LOG_UNAVAILABLE;
+	}
 	return revoked ? VERDICT_REVOKED : VERDICT_OK;
 }
 
@@ -291,10 +295,19 @@ static void serve_arrival(struct desk *desk, struct arrival *arrival)
 	int fd = arrival->fd;
 
 	free(arrival);
+	atomic_store(&desk->fd, fd);
 	if (handover_read(fd, site->policy->config.cookie, &desk->request, &peer))
 		metrics_add(&site->metrics->door_refused[DOOR_LIBRARY], 1);
 	else
 		serve_request(desk, &peer);
+	atomic_store(&desk->fd, -1);
+}
+
+static void serve_woken(struct desk *desk, struct poll *poll)
+{
+	atomic_store(&desk->fd, poll->answer.peer.fd);
+	poll_serve(desk->desks->site, open_store(desk), poll);
+	atomic_store(&desk->fd, -1);
 }
 
 /* Waits for work; false when there is none and there will be none. */
@@ -325,7 +338,7 @@ static void *desk_run(void *context)
 
 	while (take_work(desk->desks, &arrival, &poll)) {
 		if (poll)
-			poll_serve(desk->desks->site, open_store(desk), poll);
+			serve_woken(desk, poll);
 		else
 			serve_arrival(desk, arrival);
 	}
@@ -378,18 +391,26 @@ int desks_start(struct desks *desks)
 	for (; desks->started < desks->n; desks->started++) {
 		struct desk *desk = &desks->desks[desks->started];
 		desk->desks = desks;
+		atomic_init(&desk->fd, -1);
 		if (pthread_create(&desk->thread, NULL, desk_run, desk))
 			return -1;
 	}
 	return 0;
 }
 
+/* A desk may be waiting for a peer that does not read; cut off, it comes back at once. Whatever
+ * else the descriptor may be by then is about to be closed too. */
 static void close_queue(struct desks *desks)
 {
 	pthread_mutex_lock(&desks->lock);
 	desks->closed = true;
 	pthread_cond_broadcast(&desks->work);
 	pthread_mutex_unlock(&desks->lock);
+	for (size_t i = 0; i < desks->started; i++) {
+		int fd = atomic_load(&desks->desks[i].fd);
+		if (fd >= 0)
+			shutdown(fd, SHUT_RDWR);
+	}
 }
 
 void desks_free(struct desks *desks)

@@ -53,9 +53,6 @@ struct door {
 	uint8_t bytes[WALK_MAX + 1];
 };
 
-/* What an epoll event is about, where it is no connection. */
-static const char listener_tag, signal_tag, wake_tag;
-
 /* -- connections
  * ------------------------------------------------------------------------------------- */
 
@@ -204,8 +201,7 @@ static void admit_connection(struct door *door, int fd)
 
 static void listen_to(struct door *door, bool accepting)
 {
-	struct epoll_event event = {
-	    .events = accepting ? EPOLLIN : 0, .data.ptr = (void *)(uintptr_t)&listener_tag};
+	struct epoll_event event = {.events = accepting ? EPOLLIN : 0, .data.ptr = &door->listener};
 
 	epoll_ctl(door->epoll, EPOLL_CTL_MOD, door->listener->fd, &event);
 	door->paused = !accepting;
@@ -333,11 +329,11 @@ static void handle(struct door *door, const struct epoll_event *event)
 {
 	const void *about = event->data.ptr;
 
-	if (about == &listener_tag)
+	if (about == &door->listener)
 		accept_some(door);
-	else if (about == &signal_tag)
+	else if (about == &door->signals)
 		hear_signals(door);
-	else if (about == &wake_tag)
+	else if (about == &door->wake)
 		take_returned(door);
 	else
 		connection_event(door, event->data.ptr, event->events);
@@ -362,9 +358,11 @@ void door_run(struct door *door)
 /* -- life
  * -------------------------------------------------------------------------------------------- */
 
-static int add(const struct door *door, int fd, const char *tag)
+/* Watches a descriptor; the event points to the door's own field, where others point to a
+ * connection. */
+static int add(const struct door *door, int fd, void *field)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = (void *)(uintptr_t)tag};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = field};
 
 	return epoll_ctl(door->epoll, EPOLL_CTL_ADD, fd, &event);
 }
@@ -382,8 +380,9 @@ static int open_door(struct door *door)
 	door->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (door->epoll < 0 || door->signals < 0 || door->wake < 0)
 		return -1;
-	return add(door, door->listener->fd, &listener_tag) ||
-		       add(door, door->signals, &signal_tag) || add(door, door->wake, &wake_tag)
+	return add(door, door->listener->fd, &door->listener) ||
+		       add(door, door->signals, &door->signals) ||
+		       add(door, door->wake, &door->wake)
 		   ? -1
 		   : 0;
 }

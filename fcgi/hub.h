@@ -135,8 +135,8 @@ void serve_bye(struct hub *hub, struct subscriber *s, int end);
 /* The subscriber has ended; it is buried after this round. */
 void serve_end(struct hub *hub, struct subscriber *s, int end);
 
-/* A timer is due. */
-void serve_due(void *hub, struct timer *timer);
+/* A timer of the hub, the context, is due. */
+void serve_due(void *context, struct timer *timer);
 
 /* Gives the ended ones back: descriptors, places, memory. */
 void serve_bury(struct hub *hub);

@@ -15,6 +15,7 @@ enum {
 	KEEPER_BUSY_MS =
 	    250, /* tries a checkpoint again after this when somebody was in the way, and */
 	KEEPER_BUSY_MAX_MS = 8000, /* after twice as long each time: trying holds writers up */
+	KEEPER_PATIENCE_MS = 1000, /* waits no longer for another writer: it may be told to end */
 	KEEPER_YIELD_MS = 2,       /* leaves the log to other writers between two removals */
 	KEEPER_WAL =
 	    256 * 4120, /* bytes: 256 frames of a page and its header. Writers checkpoint by
@@ -55,6 +56,7 @@ static bool open_store(struct keeper *keeper)
 		fail(keeper, error);
 		return false;
 	}
+	store_patience(keeper->store, KEEPER_PATIENCE_MS);
 	if (store_limit_data(keeper->store, keeper->site->policy->config.max_event_size)) {
 		fail(keeper, store_error(keeper->store));
 		return false;

@@ -31,7 +31,7 @@ static bool is_listening(int fd)
 
 static bool is_local(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
 
 	return getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&

@@ -73,20 +73,35 @@ struct page *pages_find(struct pages *pages, int64_t seq, const char *epoch)
 	return found;
 }
 
-/* Gives back the pages used longest ago until one more fits. */
-static void make_room(struct pages *pages, size_t bytes)
+static void evict(struct pages *pages, size_t i)
 {
-	while (pages->n && (pages->n == CACHED || pages->bytes + bytes > PAGE_CACHE_BYTES)) {
-		struct page *page = pages->cached[--pages->n];
-		pages->bytes -= page->bytes;
-		page_unref(page);
+	struct page *page = pages->cached[i];
+
+	pages->n--;
+	memmove(
+	    pages->cached + i, pages->cached + i + 1, (pages->n - i) * sizeof(pages->cached[0]));
+	pages->bytes -= page->bytes;
+	page_unref(page);
+}
+
+/* Gives back what the new page covers, so that a log's end, read again for each event that is added
+ * to it, stays one page; then the pages used longest ago until one more fits. */
+static void make_room(struct pages *pages, const struct page *page)
+{
+	for (size_t i = pages->n; i-- > 0;) {
+		const struct page *old = pages->cached[i];
+		if (old->after >= page->after && old->last <= page->last &&
+		    strcmp(old->state.epoch, page->state.epoch) == 0)
+			evict(pages, i);
 	}
+	while (pages->n && (pages->n == CACHED || pages->bytes + page->bytes > PAGE_CACHE_BYTES))
+		evict(pages, pages->n - 1);
 }
 
 static void put(struct pages *pages, struct page *page)
 {
 	pthread_mutex_lock(&pages->lock);
-	make_room(pages, page->bytes);
+	make_room(pages, page);
 	move_first(pages, pages->n++, page_ref(page));
 	pages->bytes += page->bytes;
 	pthread_mutex_unlock(&pages->lock);

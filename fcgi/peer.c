@@ -72,18 +72,21 @@ static int send_all(const struct peer *peer, const uint8_t *bytes, size_t len, i
 }
 
 /* Sends the bytes in records, ended or not. The usual answer is one record and leaves in one write.
- */
+ * No bytes make no record: an empty one would end the stream (FastCGI 1.0, section 3.3). */
 static int send_records(const struct peer *peer, struct span bytes, bool end, int64_t until_ms)
 {
 	uint8_t record[RECORD_HEADER + RECORD_CONTENT + RECORD_END];
 
 	do {
 		size_t content = bytes.len < RECORD_CONTENT ? bytes.len : RECORD_CONTENT;
-		size_t len = RECORD_HEADER + content;
-		record_stdout(record, peer->id, content);
-		memcpy(record + RECORD_HEADER, bytes.ptr, content);
-		bytes.ptr += content;
-		bytes.len -= content;
+		size_t len = 0;
+		if (content) {
+			record_stdout(record, peer->id, content);
+			memcpy(record + RECORD_HEADER, bytes.ptr, content);
+			len = RECORD_HEADER + content;
+			bytes.ptr += content;
+			bytes.len -= content;
+		}
 		if (bytes.len == 0 && end) {
 			record_end(record + len, peer->id);
 			len += RECORD_END;

@@ -192,7 +192,7 @@ int request_read(struct request *request, char *const *environment, const char *
 struct span request_position(const struct request *request)
 {
 	/* Some servers pass a header that was not sent as an empty parameter, and a browser without
-	 * an id sends none (WHATWG HTML, 9.2.2). */
+	 * an id sends none (WHATWG HTML, 9.2.3). */
 	if (request->last_event_id.len)
 		return request->last_event_id;
 	return request->query.last_event_id;

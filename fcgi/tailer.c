@@ -17,11 +17,12 @@
 #include "watch.h"
 
 enum {
-	TAILER_ROWS = 512,       /* in one message to the hubs */
-	TAILER_DATA = 4 << 20,   /* bytes of data in one message */
-	TAILER_REVOCATIONS = 64, /* read at once */
-	TAILER_NET_MS = 500,     /* looks this often while inotify works */
-	TAILER_BLIND_MS = 50,    /* and this often where it does not */
+	TAILER_ROWS = 512,         /* in one message to the hubs */
+	TAILER_DATA = 4 << 20,     /* bytes of data in one message */
+	TAILER_REVOCATIONS = 64,   /* read at once */
+	TAILER_PATIENCE_MS = 1000, /* waits no longer for another writer: it may be told to end */
+	TAILER_NET_MS = 500,       /* looks this often while inotify works */
+	TAILER_BLIND_MS = 50,      /* and this often where it does not */
 };
 
 /* A hint comes before its commit can be seen, so it starts a series of looks, in microseconds
@@ -78,6 +79,7 @@ static int renew(struct tailer *t, bool back)
 		fail(t, error);
 		return -1;
 	}
+	store_patience(store, TAILER_PATIENCE_MS);
 	if (store_identify(store) >= 0 && (!back || store_renew(store) == 0))
 		failed = 0;
 	else
@@ -177,25 +179,25 @@ enum look { LOOK_DONE, LOOK_MORE, LOOK_FAILED };
 static enum look read_some(struct tailer *t)
 {
 	struct store_page page;
-	enum look look = LOOK_FAILED;
+	enum look result = LOOK_FAILED;
 
 	if (store_page(t->store, t->state.head, TAILER_ROWS, TAILER_DATA, add_frame, t, &page)) {
 		fail(t, store_error(t->store));
 	} else if (strcmp(page.state.epoch, t->state.epoch) != 0) {
-		look = compare(t) ? LOOK_FAILED : LOOK_MORE;
+		result = compare(t) ? LOOK_FAILED : LOOK_MORE;
 	} else if (page.state.head < t->state.head) {
 		/* Restored in place: ids that were given already will come again. */
-		look = renew(t, true) || compare(t) ? LOOK_FAILED : LOOK_MORE;
+		result = renew(t, true) || compare(t) ? LOOK_FAILED : LOOK_MORE;
 	} else if (page.last <= t->state.head) {
-		look = page.more ? LOOK_FAILED : LOOK_DONE;
+		result = page.more ? LOOK_FAILED : LOOK_DONE;
 	} else {
 		post_frames(t, page.last);
 		t->state.head = page.last;
 		note_frames(t);
-		look = page.more ? LOOK_MORE : LOOK_DONE;
+		result = page.more ? LOOK_MORE : LOOK_DONE;
 	}
 	drop_frames(t);
-	return look;
+	return result;
 }
 
 static void read_revocations(struct tailer *t)
@@ -217,9 +219,9 @@ static void read_revocations(struct tailer *t)
 }
 
 /* Looks whether anything was committed, and reads it; true if so. */
-static bool look(struct tailer *t)
+static bool look_once(struct tailer *t)
 {
-	enum look look;
+	enum look result;
 
 	if (follow_file(t))
 		return false;
@@ -229,11 +231,11 @@ static bool look(struct tailer *t)
 	if (changed < 0 || (changed == 0 && !t->unread))
 		return false;
 	do
-		look = read_some(t);
-	while (look == LOOK_MORE && !stopping(t, 0));
+		result = read_some(t);
+	while (result == LOOK_MORE && !stopping(t, 0));
 	if (t->store)
 		read_revocations(t);
-	t->unread = look != LOOK_DONE || !t->store;
+	t->unread = result != LOOK_DONE || !t->store;
 	if (!t->unread) {
 		t->failing = false;
 		keeper_poke(t->site->keeper, store_wal_bytes(t->store));
@@ -283,7 +285,7 @@ static void *tailer_run(void *context)
 	struct tailer *t = context;
 
 	do {
-		if (look(t))
+		if (look_once(t))
 			t->step = SERIES;
 	} while (wait_for_hint(t));
 	return NULL;

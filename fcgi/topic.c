@@ -61,9 +61,12 @@ void topics_free(struct topics *topics)
 {
 	struct topic *topic, *next;
 
-	for (int prefix = 0; prefix < 2; prefix++)
+	for (int prefix = 0; prefix < 2; prefix++) {
 		HASH_ITER(hh, *table(topics, prefix), topic, next)
-	drop(topics, topic);
+		{
+			drop(topics, topic);
+		}
+	}
 }
 
 static int grow(struct topic *topic)

@@ -16,7 +16,7 @@ static uint32_t slot_at(int64_t ms)
 
 void wheel_set(struct wheel *wheel, struct timer *timer, int64_t due_ms)
 {
-	int64_t turn = (int64_t)WHEEL_MS * (WHEEL_SLOTS - 2); /* never the slot being turned */
+	int64_t turn = (int64_t)WHEEL_MS * (WHEEL_SLOTS - 2); /* see turn_slot */
 	int64_t at = due_ms < wheel->turned_ms ? wheel->turned_ms : due_ms;
 
 	wheel_cancel(wheel, timer);
@@ -38,18 +38,14 @@ void wheel_cancel(struct wheel *wheel, struct timer *timer)
 		wheel->used[timer->slot / 64] &= ~(UINT64_C(1) << (timer->slot % 64));
 }
 
-/* Empties one slot: what is not due yet lay beyond a turn and is set anew. */
+/* Empties one slot: what is not due yet lay beyond a turn and is set anew. Nothing comes into the
+ * slot meanwhile, as wheel_set never reaches round to the one before turned_ms. */
 static void turn_slot(struct wheel *wheel, uint32_t slot, int64_t now_ms,
     void (*due)(void *context, struct timer *timer), void *context)
 {
-	struct timer *last = wheel->slots[slot] ? wheel->slots[slot]->prev : NULL;
-	bool done = last == NULL;
+	struct timer *timer;
 
-	while (!done) {
-		struct timer *timer = wheel->slots[slot];
-		done = timer == last || !timer;
-		if (!timer)
-			return;
+	while ((timer = wheel->slots[slot])) {
 		wheel_cancel(wheel, timer);
 		if (timer->due_ms > now_ms)
 			wheel_set(wheel, timer, timer->due_ms);

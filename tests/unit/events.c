@@ -79,6 +79,7 @@ static void pages(void **state)
 	assert_int_equal(page.state.oldest, 1);
 	assert_int_equal(page.state.pruned, 5);
 	page = read_page(store, 3, 10, 1000, &seen);
+	assert_int_equal(page.last, 5);
 	assert_int_equal(seen.n, 1);
 	assert_int_equal(seen.seqs[0], 4);
 	store_close(store);
