@@ -50,7 +50,7 @@ $(BUILD)/sluicectl: $(BUILD)/scripts/sluicectl/main.o $(TOOL_OBJ) $(BUILD)/libsl
 	$(Q) $(LINK) -o $@ $^ $(SHARED_LIB)
 
 $(BUILD)/libsluice.a: $(SHARED_OBJ)
-	$(Q) rm -f $@ && $(AR) rcs $@ $^
+	$(Q) mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/migrations.c: scripts/embed $(wildcard schema/*.sql) | $(BUILD)/.ready
 	scripts/embed schema/*.sql > $@
@@ -83,11 +83,11 @@ TEST_C  = $(COMPILE) -iquote tests/lib -iquote fcgi -iquote shared -iquote scrip
 
 # Archives, so that each test links just the modules it names.
 $(BUILD)/tests/parts.a: $(FCGI_OBJ)
-	$(Q) rm -f $@ && $(AR) rcs $@ $^
+	$(Q) mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/tests/tool.a: $(TOOL_OBJ)
-	$(Q) rm -f $@ && $(AR) rcs $@ $^
+	$(Q) mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/tests/lib.a: $(LIB_OBJ)
-	$(Q) rm -f $@ && $(AR) rcs $@ $^
+	$(Q) mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/tests/%.o: tests/%.c | $(BUILD)/.ready-test
 	@mkdir -p $(@D)

@@ -127,9 +127,11 @@ static size_t begin(struct tick *t, struct frame *const *frames, size_t n)
 
 	t->seq = t->hub->ring.head;
 	topics_tick(&t->hub->topics);
-	while (taken < n && taken < TOPIC_TICK && (taken == 0 || bytes < TICK_BYTES)) {
+	while (taken < n && taken < TOPIC_TICK) {
 		struct frame *frame = frames[taken];
-		bytes += frame->sse[FRAME_ENVELOPE].len;
+		bytes += frame_size(frame);
+		if (taken && bytes > TICK_BYTES)
+			break; /* so the ring holds the whole tick, however large one frame is */
 		topics_touch(&t->hub->topics, frame->channel, taken);
 		ring_push(&t->hub->ring, frame);
 		taken++;

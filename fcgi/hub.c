@@ -22,7 +22,7 @@ struct message {
 	struct message *next;
 	receive *receive;
 	struct subscriber *subscriber;
-	int64_t from, to; /* PAGE: after and last. SKIP: to. FRAMES: to is the head */
+	int64_t from, to; /* page: after, last. skip: pruned, seq. frames, jump: to is the head */
 	uint64_t id;
 	struct store_revocation revocation;
 	struct store_state state;
@@ -108,6 +108,19 @@ static void receive_frames(struct hub *hub, struct message *m)
 	wake_list(hub, SUBSCRIBER_WAIT_HEAD);
 }
 
+static void receive_jump(struct hub *hub, struct message *m)
+{
+	struct subscriber *s, *next;
+
+	DL_FOREACH_SAFE(hub->lists[SUBSCRIBER_LIVE], s, next)
+	{
+		s->cursor.seq = hub->ring.head;
+		serve_state(hub, s, SUBSCRIBER_RUN);
+	}
+	ring_reset(&hub->ring, m->to);
+	wake_list(hub, SUBSCRIBER_WAIT_HEAD);
+}
+
 static void receive_page(struct hub *hub, struct message *m)
 {
 	struct subscriber *s, *next;
@@ -129,10 +142,13 @@ static void receive_skip(struct hub *hub, struct message *m)
 		if (s->id != m->id)
 			continue;
 		int64_t to = m->to < hub->ring.head ? m->to : hub->ring.head;
-		/* Where asking did not help, reading is cheaper for a while. */
-		s->patient = to > s->cursor.seq ? 0 : 32;
-		if (to > s->cursor.seq && !s->cursor.partial)
+		/* A loss on the way is not skipped: the next page tells it. */
+		bool lost = s->cursor.seq < m->from && s->cursor.told < m->from;
+		bool moves = to > s->cursor.seq && !s->cursor.partial && !lost;
+		if (moves)
 			s->cursor.seq = to;
+		/* Where asking did not help, reading is cheaper for a while. */
+		s->patient = moves ? 0 : 32;
 		s->barren = false;
 		serve_state(hub, s, SUBSCRIBER_RUN);
 	}
@@ -281,6 +297,17 @@ int hub_frames(struct hub *hub, struct frame *const *frames, size_t n, int64_t h
 	return 0;
 }
 
+int hub_jump(struct hub *hub, int64_t head)
+{
+	struct message *m = message_new(receive_jump, 0);
+
+	if (!m)
+		return -1;
+	m->to = head;
+	post_or_free(hub, m);
+	return 0;
+}
+
 void hub_page(struct hub *hub, int64_t after, int64_t last)
 {
 	struct message *m = message_new(receive_page, 0);
@@ -292,12 +319,13 @@ void hub_page(struct hub *hub, int64_t after, int64_t last)
 	post_or_free(hub, m);
 }
 
-void hub_skip(struct hub *hub, uint64_t id, int64_t seq)
+void hub_skip(struct hub *hub, uint64_t id, int64_t seq, int64_t pruned)
 {
 	struct message *m = message_new(receive_skip, 0);
 
 	if (m) {
 		m->id = id;
+		m->from = pruned;
 		m->to = seq;
 	}
 	post_or_free(hub, m);

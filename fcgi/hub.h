@@ -90,8 +90,13 @@ int hub_frames(struct hub *hub, struct frame *const *frames, size_t n, int64_t h
 /* A page with after < seq <= last can be had now. */
 void hub_page(struct hub *hub, int64_t after, int64_t last);
 
-/* For the subscriber with this id nothing lies between its cursor and seq. */
-void hub_skip(struct hub *hub, uint64_t id, int64_t seq);
+/* What lies up to head is to be read from the log: a part of it was removed before it was seen, and
+ * the pages tell whom that concerns. -1 when memory is short: nothing was posted. */
+int hub_jump(struct hub *hub, int64_t head);
+
+/* For the subscriber with this id nothing lies between its cursor and seq in a log pruned up to
+ * pruned. */
+void hub_skip(struct hub *hub, uint64_t id, int64_t seq, int64_t pruned);
 
 /* Sessions that this revocation ends are to end. */
 void hub_revoke(struct hub *hub, const struct store_revocation *revocation);

@@ -158,13 +158,15 @@ static bool read_page(struct pager *pager, const struct want *want)
 
 static bool find_skip(struct pager *pager, const struct want *want)
 {
+	struct store_state after;
 	int64_t skip;
 
-	if (store_skip(pager->store, want->seq, want->filter, &skip)) {
+	if (store_skip(pager->store, want->seq, want->filter, &skip) ||
+	    store_state(pager->store, &after)) {
 		note_failure(pager, store_error(pager->store));
 		return false;
 	}
-	hub_skip(want->hub, want->subscriber, skip);
+	hub_skip(want->hub, want->subscriber, skip, after.pruned);
 	return true;
 }
 

@@ -23,7 +23,8 @@ enum {
 struct found {
 	struct buf events; /* the JSON objects, with commas */
 	int n;
-	int64_t at; /* everything up to here was looked at */
+	int64_t at;   /* everything up to here was looked at */
+	int64_t told; /* losses up to here are told */
 	bool more;
 	struct gap gap;
 	struct store_state state;
@@ -57,13 +58,16 @@ static bool take(struct found *f, const struct poll *poll, const struct page *pa
 }
 
 /* A loss on the way: told at once if nothing was found before it, else by the next answer. */
-static bool tell(struct found *f, const struct poll *poll, const struct page *page)
+static bool tell(struct found *f, const struct page *page)
 {
-	if (!resume_lost(f->at, poll->from.told, &page->state) || f->gap.reason != GAP_NONE)
+	if (!resume_lost(f->at, f->told, &page->state))
 		return false;
 	if (f->n)
 		return true;
-	resume_gap(f->at, &page->state, &f->gap);
+	if (f->gap.reason == GAP_NONE)
+		resume_gap(f->at, &page->state, &f->gap);
+	f->gap.oldest = page->state.oldest;
+	f->told = page->state.pruned;
 	f->at = resume_after_loss(f->at, &page->state);
 	return false;
 }
@@ -78,11 +82,25 @@ static struct page *next_page(const struct site *site, struct store *store, cons
 	return pages_read(site->pages, store, f->at);
 }
 
+/* Goes on to where the next event for the poll may be; a loss on the way is not skipped. */
+static int skip(struct store *store, const struct poll *poll, struct found *f)
+{
+	struct store_state after;
+	int64_t to;
+
+	if (store_skip(store, f->at, poll->filter, &to) || store_state(store, &after))
+		return -1;
+	if (!resume_lost(f->at, f->told, &after))
+		f->at = to;
+	return 0;
+}
+
 /* Looks at the log from the poll's place on; -1 when it cannot be read. */
 static int look(
     const struct site *site, struct store *store, const struct poll *poll, struct found *f)
 {
 	f->at = poll->from.seq;
+	f->told = poll->from.told;
 	f->gap = poll->from.gap;
 	for (int i = 0; f->at < f->state.head; i++) {
 		if (i == POLL_PAGES) {
@@ -95,12 +113,11 @@ static int look(
 			page_unref(page);
 			return -1;
 		}
-		f->more = tell(f, poll, page) || take(f, poll, page);
+		f->more = tell(f, page) || take(f, poll, page);
 		page_unref(page);
 		if (f->more)
 			break;
-		if (f->n == before && f->state.head - f->at > POLL_FAR &&
-		    store_skip(store, f->at, poll->filter, &f->at))
+		if (f->n == before && f->state.head - f->at > POLL_FAR && skip(store, poll, f))
 			return -1;
 	}
 	return 0;
@@ -176,6 +193,7 @@ static bool park(const struct site *site, struct poll *poll, const struct found 
 	struct subscriber *s = subscriber_new(poll->filter, poll->claims);
 	if (!s)
 		return false;
+	poll->from.told = f->told;
 	poll->from.seq = f->at; /* what lies before was looked at, and was for others */
 	poll->woken = true;
 	s->poll = poll;

@@ -166,6 +166,15 @@ static void post_frames(struct tailer *t, int64_t head)
 				return;
 }
 
+/* Some of what lies before the page's end was removed before it could be read here. */
+static void post_jump(struct tailer *t, int64_t head)
+{
+	for (size_t i = 0; i < t->site->n_hubs; i++)
+		while (hub_jump(t->site->hubs[i], head))
+			if (stopping(t, TAILER_BLIND_MS))
+				return;
+}
+
 static void note_frames(struct tailer *t)
 {
 	if (t->n)
@@ -191,7 +200,10 @@ static enum look read_some(struct tailer *t)
 	} else if (page.last <= t->state.head) {
 		result = page.more ? LOOK_FAILED : LOOK_DONE;
 	} else {
-		post_frames(t, page.last);
+		if (page.state.pruned > t->state.head)
+			post_jump(t, page.last);
+		else
+			post_frames(t, page.last);
 		t->state.head = page.last;
 		note_frames(t);
 		result = page.more ? LOOK_MORE : LOOK_DONE;

@@ -72,6 +72,21 @@ static void refuse(struct site *site, const struct buf *bytes, const char *what)
 	expect_served(site);
 }
 
+/* The door itself refused that many connections for the reason: libfcgi has not seen them. */
+static void expect_counted(struct site *site, const char *reason, long wanted)
+{
+	char series[128];
+	struct client *c = client_answer(
+	    site->place, (struct ask){.path = "/api/metrics", .address = "127.0.0.1"});
+	struct span body = client_body(c);
+	int n =
+	    snprintf(series, sizeof(series), "\nsluice_door_refused_total{reason=\"%s\"} ", reason);
+	const char *line = memmem(body.ptr, body.len, series, (size_t)n);
+	if (!line || strtol(line + n, NULL, 10) != wanted)
+		place_fail(site->place, "the metrics do not count %ld of %s", wanted, reason);
+	client_close(c);
+}
+
 /* One of the crowd: nothing, half a record header, half the params, all but the end, or noise. */
 static int make_nuisance(struct site *site, int i)
 {
@@ -159,6 +174,7 @@ static void test_get_values(void **state)
 	fcgi_record(&bytes, FCGI_PARAMS, 1, "", 0);
 	fcgi_record(&bytes, FCGI_STDIN, 1, "", 0);
 	refuse(site, &bytes, "GET_VALUES in a request");
+	expect_counted(site, "management", 2);
 	buf_free(&params);
 	buf_free(&names);
 	buf_free(&bytes);

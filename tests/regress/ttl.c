@@ -45,12 +45,16 @@ static void test_expires(void **state)
 	client_expect(c, "message", "long");
 	client_expect(c, "message", "ever");
 	client_close(c);
+	/* While this transaction lasts nobody can remove what has expired. */
+	app_exec(site->app, "BEGIN IMMEDIATE");
 	wait_count(site, 3);
 	wait_count(site, 2);
 	c = client_stream(site->place, (struct ask){.token = site->token, .last_event_id = start});
 	client_expect(c, "message", "long");
 	client_expect(c, "message", "ever");
 	client_close(c);
+	assert_int_equal(app_number(site->app, "SELECT count(*) FROM events"), 3);
+	app_exec(site->app, "ROLLBACK");
 	/* Removed for good, it is still no gap. */
 	assert_int_equal(place_tool(site->place, NULL, "prune", NULL), 0);
 	assert_int_equal(app_number(site->app, "SELECT count(*) FROM events"), 2);
