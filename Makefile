@@ -24,7 +24,7 @@ SHARED = buf channel clock config digest event events filter key logger migrate 
          revocations setting store token upkeep utf8
 FCGI   = accept admit answer batch control cookie cursor desk door fanout frame handover headers hub \
          keeper limits listen metrics page pager peer policy poll query record request resume ring \
-         serve session stream subscriber tailer topic verdict walk watch wheel
+         sandbox serve session stream subscriber tailer topic verdict walk watch wheel
 TOOL   = batch check draft file init inspect keygen lines mint options progress prune publish revoke \
          sign tail verb
 
@@ -32,6 +32,7 @@ SHARED_OBJ = $(SHARED:%=$(BUILD)/shared/%.o) $(BUILD)/migrations.o
 FCGI_OBJ   = $(FCGI:%=$(BUILD)/fcgi/%.o)
 TOOL_OBJ   = $(TOOL:%=$(BUILD)/scripts/sluicectl/%.o)
 SHARED_LIB = -lsqlite3 -lsodium -ljansson -linih -lm
+FCGI_LIB   = -lfcgi -lseccomp $(SHARED_LIB)
 
 .DELETE_ON_ERROR:
 .PHONY: all demo test unit regress servers asan tsan lint format install uninstall clean help
@@ -44,7 +45,7 @@ $(BUILD)/.ready: scripts/install-deps
 	@mkdir -p $(BUILD) && touch $@
 
 $(BUILD)/sluice.fcgi: $(BUILD)/fcgi/main.o $(FCGI_OBJ) $(BUILD)/libsluice.a
-	$(Q) $(LINK) -o $@ $^ -lfcgi $(SHARED_LIB)
+	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB)
 
 $(BUILD)/sluicectl: $(BUILD)/scripts/sluicectl/main.o $(TOOL_OBJ) $(BUILD)/libsluice.a
 	$(Q) $(LINK) -o $@ $^ $(SHARED_LIB)
@@ -99,7 +100,7 @@ $(BUILD)/.ready-test: scripts/install-deps
 
 $(UNIT) $(REGRESS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/lib.a $(BUILD)/tests/tool.a \
     $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
-	$(Q) $(LINK) -o $@ $^ -lfcgi $(SHARED_LIB) -lcmocka
+	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB) -lcmocka
 
 test: all $(UNIT) $(REGRESS)
 	scripts/install-deps --test

@@ -21,8 +21,11 @@ int control_hello(struct buf *out, int64_t retry_ms, const char *id, int64_t hea
 {
 	char expires[CLOCK_TEXT];
 
-	buf_printf(out, "retry: %lld\nid: %s\nevent: sluice:hello\n", (long long)retry_ms, id);
-	buf_printf(out, "data: {\"heartbeat\":%g,\"expires\":", (double)heartbeat_ms / 1000);
+	buf_printf(out, "retry: %lld\n", (long long)retry_ms);
+	if (id)
+		buf_printf(out, "id: %s\n", id);
+	buf_printf(out, "event: sluice:hello\ndata: {\"heartbeat\":%g,\"expires\":",
+	    (double)heartbeat_ms / 1000);
 	if (expires_ms) {
 		clock_format(expires_ms, expires);
 		buf_printf(out, "\"%s\"", expires);

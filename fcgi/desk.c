@@ -175,14 +175,16 @@ static check *const checks[] = {
 
 static void open_stream(struct visit *v)
 {
+	struct span position = request_position(&v->desk->request);
 	struct resume from;
 
-	resume_at(request_position(&v->desk->request), &v->state, &from);
+	resume_at(position, &v->state, &from);
 	struct opening opening = {.answer = &v->answer,
 	    .filter = v->filter,
 	    .claims = v->claims,
 	    .lease = &v->lease,
 	    .from = &from,
+	    .position = position,
 	    .epoch = v->state.epoch,
 	    .envelope = v->desk->request.query.envelope};
 	stream_open(v->site, &opening);

@@ -22,7 +22,7 @@ struct message {
 	struct message *next;
 	receive *receive;
 	struct subscriber *subscriber;
-	int64_t from, to; /* page: after, last. skip: pruned, seq. frames, jump: to is the head */
+	int64_t from, to; /* page: after, last. skip: after, seq. frames, jump: to is the head */
 	uint64_t id;
 	struct store_revocation revocation;
 	struct store_state state;
@@ -133,18 +133,26 @@ static void receive_page(struct hub *hub, struct message *m)
 	}
 }
 
+/* Whether the answer still holds for the subscriber: it may have been set back since, by a new log;
+ * and a loss on the way is not skipped, as the next page tells it. */
+static bool may_skip(const struct subscriber *s, const struct message *m)
+{
+	const struct cursor *c = &s->cursor;
+
+	return strcmp(s->epoch, m->state.epoch) == 0 && !c->partial && c->seq >= m->from &&
+	       !resume_lost(c->seq, c->told, &m->state);
+}
+
 static void receive_skip(struct hub *hub, struct message *m)
 {
+	int64_t to = m->to < hub->ring.head ? m->to : hub->ring.head;
 	struct subscriber *s, *next;
 
 	DL_FOREACH_SAFE(hub->lists[SUBSCRIBER_WAIT_PAGE], s, next)
 	{
 		if (s->id != m->id)
 			continue;
-		int64_t to = m->to < hub->ring.head ? m->to : hub->ring.head;
-		/* A loss on the way is not skipped: the next page tells it. */
-		bool lost = s->cursor.seq < m->from && s->cursor.told < m->from;
-		bool moves = to > s->cursor.seq && !s->cursor.partial && !lost;
+		bool moves = to > s->cursor.seq && may_skip(s, m);
 		if (moves)
 			s->cursor.seq = to;
 		/* Where asking did not help, reading is cheaper for a while. */
@@ -319,14 +327,16 @@ void hub_page(struct hub *hub, int64_t after, int64_t last)
 	post_or_free(hub, m);
 }
 
-void hub_skip(struct hub *hub, uint64_t id, int64_t seq, int64_t pruned)
+void hub_skip(
+    struct hub *hub, uint64_t id, int64_t after, int64_t seq, const struct store_state *state)
 {
 	struct message *m = message_new(receive_skip, 0);
 
 	if (m) {
 		m->id = id;
-		m->from = pruned;
+		m->from = after;
 		m->to = seq;
+		m->state = *state;
 	}
 	post_or_free(hub, m);
 }

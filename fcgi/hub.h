@@ -94,9 +94,9 @@ void hub_page(struct hub *hub, int64_t after, int64_t last);
  * the pages tell whom that concerns. -1 when memory is short: nothing was posted. */
 int hub_jump(struct hub *hub, int64_t head);
 
-/* For the subscriber with this id nothing lies between its cursor and seq in a log pruned up to
- * pruned. */
-void hub_skip(struct hub *hub, uint64_t id, int64_t seq, int64_t pruned);
+/* For the subscriber with this id nothing lies between after and seq, in a log that was in this state right
+ * after it was asked. */
+void hub_skip(struct hub *hub, uint64_t id, int64_t after, int64_t seq, const struct store_state *state);
 
 /* Sessions that this revocation ends are to end. */
 void hub_revoke(struct hub *hub, const struct store_revocation *revocation);

@@ -25,6 +25,7 @@
 #include "page.h"
 #include "pager.h"
 #include "policy.h"
+#include "sandbox.h"
 #include "session.h"
 #include "store.h"
 #include "tailer.h"
@@ -45,6 +46,7 @@ static const char usage[] =
 
 /* Everything that main makes; all zero is a valid state to take apart. */
 struct responder {
+	const char *file; /* the configuration's */
 	struct policy *policy;
 	struct logger logger;
 	struct metrics metrics;
@@ -124,16 +126,15 @@ static void block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* As many descriptors as we may have: a stream is one. No core dumps: they would hold sessions. */
+/* As many descriptors as we may have: a stream is one. */
 static void set_resources(void)
 {
-	struct rlimit files, core = {0, 0};
+	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	setrlimit(RLIMIT_CORE, &core);
 }
 
 static int make_hubs(struct site *site, const struct store_state *state)
@@ -236,7 +237,11 @@ static int serve(struct responder *r)
 	set_resources();
 	if (listen_open(&r->listener, config, error))
 		return complain(error);
-	if (make_site(r, &state) || start_threads(r))
+	if (make_site(r, &state))
+		return -1;
+	if (sandbox_enter(r->policy, r->file, &r->listener, &r->logger))
+		return complain("the sandbox cannot be entered; sandbox = no runs without");
+	if (start_threads(r))
 		return -1;
 	announce(r, &state);
 	door_run(r->site.door);
@@ -256,7 +261,8 @@ int main(int argc, char **argv)
 	r.listener.fd = -1;
 	if (digest_start())
 		return complain("libsodium cannot be started") ? 1 : 0;
-	r.policy = policy_load(config_file(options.file), error);
+	r.file = config_file(options.file);
+	r.policy = policy_load(r.file, error);
 	if (!r.policy)
 		return complain(error) ? 1 : 0;
 	logger_init(&r.logger, STDERR_FILENO, r.policy->config.log_format);

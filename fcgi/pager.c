@@ -166,7 +166,7 @@ static bool find_skip(struct pager *pager, const struct want *want)
 		note_failure(pager, store_error(pager->store));
 		return false;
 	}
-	hub_skip(want->hub, want->subscriber, skip, after.pruned);
+	hub_skip(want->hub, want->subscriber, want->seq, skip, &after);
 	return true;
 }
 

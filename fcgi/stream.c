@@ -28,15 +28,32 @@ static int64_t session_end(const struct claims *claims)
 	return claims->exp_ms > clock_wall_ms() ? claims->exp_ms : claims->exp_ms + TOKEN_LEEWAY_MS;
 }
 
+/* The id that the hello carries: where the stream starts. Where a gap follows, that is still where
+ * the client was, so that one who is cut off between the two is told of the gap again; only the
+ * gap's id moves him on. NULL where he was nowhere. */
+static const char *hello_id(const struct opening *o, char id[EVENT_ID_TEXT])
+{
+	struct event_id was;
+
+	if (o->from->gap.reason == GAP_NONE) {
+		event_id_format(o->from->seq, o->epoch, id);
+		return id;
+	}
+	if (event_id_parse(o->position, &was))
+		return NULL;
+	event_id_format(was.seq, was.epoch[0] ? was.epoch : o->epoch, id);
+	return id;
+}
+
 static void put_first(const struct site *site, const struct opening *o, struct buf *out)
 {
 	const struct config *config = &site->policy->config;
 	char id[EVENT_ID_TEXT];
 
-	event_id_format(o->from->seq, o->epoch, id);
 	answer_headers(site, o->answer, HEADERS_STREAM, out);
-	control_hello(out, spread(config->retry), id, config->heartbeat,
+	control_hello(out, spread(config->retry), hello_id(o, id), config->heartbeat,
 	    o->claims ? o->claims->exp_ms : 0, o->filter);
+	event_id_format(o->from->seq, o->epoch, id);
 	if (o->from->gap.reason != GAP_NONE)
 		control_gap(out, id, &o->from->gap);
 }

@@ -18,6 +18,7 @@ struct opening {
 	struct claims *claims; /* NULL: public channels only */
 	struct lease *lease;
 	const struct resume *from;
+	struct span position; /* what the client named; ptr NULL: nothing */
 	const char *epoch;
 	bool envelope;
 };

@@ -69,6 +69,8 @@ static const struct setting settings[] = {
 	COUNT(hubs, 1, 16, "1", "Threads that own the streams."),
 	ROW(log_format, setting_choice, .words = log_format_words, .fallback = "logfmt",
 	    .about = "Form of log lines: logfmt or json."),
+	ROW(sandbox, setting_bool, .fallback = "yes",
+	    .about = "Let the responder confine itself (Landlock, seccomp) once it has started: yes or no."),
 	ROW(metrics_allow, setting_address, .list = CONFIG_LIST_MAX, .fallback = "127.0.0.1 ::1",
 	    .about = "An address that may read the metrics. Repeatable, in place of the defaults."),
 };

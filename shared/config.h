@@ -60,6 +60,7 @@ struct config {
 	int64_t desks;
 	int64_t hubs;
 	enum config_log_format log_format;
+	bool sandbox;
 	struct config_list metrics_allow;
 };
 
