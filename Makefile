@@ -23,7 +23,7 @@ LINK     = $(CC) -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 SHARED = buf channel clock config digest event events filter key logger migrate origin paseto random \
          revocations setting store token upkeep utf8
 FCGI   = accept admit answer batch control cookie cursor desk door fanout frame handover headers hub \
-         keeper limits listen metrics page pager peer policy poll query record request resume ring \
+         keeper limits listen metrics page pager peer policy poll query record reload request resume ring \
          sandbox serve session stream subscriber tailer topic verdict walk watch wheel
 TOOL   = batch check draft file init inspect keygen lines mint options progress prune publish revoke \
          sign tail verb
@@ -35,14 +35,16 @@ SHARED_LIB = -lsqlite3 -lsodium -ljansson -linih -lm
 FCGI_LIB   = -lfcgi -lseccomp $(SHARED_LIB)
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test unit regress servers asan tsan lint format install uninstall clean help
+.PHONY: all packages packages-test demo test unit regress servers asan tsan lint format install uninstall clean help
 
 all: $(BUILD)/sluice.fcgi $(BUILD)/sluicectl $(BUILD)/libsluice.a
 
-# The compiler's first need: a machine that has never built this gets its packages here.
-$(BUILD)/.ready: scripts/install-deps
-	scripts/install-deps
-	@mkdir -p $(BUILD) && touch $@
+# The compiler's first need: a machine that has never built this gets its packages here. Both are quick
+# where nothing is missing, and keep no stamp: a package may be removed.
+packages:
+	@scripts/install-deps
+packages-test:
+	@scripts/install-deps --test
 
 $(BUILD)/sluice.fcgi: $(BUILD)/fcgi/main.o $(FCGI_OBJ) $(BUILD)/libsluice.a
 	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB)
@@ -53,27 +55,28 @@ $(BUILD)/sluicectl: $(BUILD)/scripts/sluicectl/main.o $(TOOL_OBJ) $(BUILD)/libsl
 $(BUILD)/libsluice.a: $(SHARED_OBJ)
 	$(Q) mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/migrations.c: scripts/embed $(wildcard schema/*.sql) | $(BUILD)/.ready
+$(BUILD)/migrations.c: scripts/embed $(wildcard schema/*.sql) | packages
+	@mkdir -p $(@D)
 	scripts/embed schema/*.sql > $@
 
 $(BUILD)/migrations.o: $(BUILD)/migrations.c
 	$(Q) $(COMPILE) -iquote shared -c -o $@ $<
 
-$(BUILD)/shared/%.o: shared/%.c | $(BUILD)/.ready
+$(BUILD)/shared/%.o: shared/%.c | packages
 	@mkdir -p $(@D)
 	$(Q) $(COMPILE) -iquote shared -c -o $@ $<
 
-$(BUILD)/fcgi/%.o: fcgi/%.c | $(BUILD)/.ready
+$(BUILD)/fcgi/%.o: fcgi/%.c | packages
 	@mkdir -p $(@D)
 	$(Q) $(COMPILE) -iquote shared -iquote fcgi -c -o $@ $<
 
-$(BUILD)/scripts/%.o: scripts/%.c | $(BUILD)/.ready
+$(BUILD)/scripts/%.o: scripts/%.c | packages
 	@mkdir -p $(@D)
 	$(Q) $(COMPILE) -iquote shared -c -o $@ $<
 
 demo: all
 	scripts/install-deps --demo
-	BUILD=$(BUILD) scripts/demo/run
+	BUILD=$(BUILD) exec scripts/demo/run
 
 # -- checks --------------------------------------------------------------------------------------------
 
@@ -90,20 +93,15 @@ $(BUILD)/tests/tool.a: $(TOOL_OBJ)
 $(BUILD)/tests/lib.a: $(LIB_OBJ)
 	$(Q) mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/tests/%.o: tests/%.c | $(BUILD)/.ready-test
+$(BUILD)/tests/%.o: tests/%.c | packages-test
 	@mkdir -p $(@D)
 	$(Q) $(TEST_C) -c -o $@ $<
-
-$(BUILD)/.ready-test: scripts/install-deps
-	scripts/install-deps --test
-	@mkdir -p $(BUILD)/tests && touch $@
 
 $(UNIT) $(REGRESS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/lib.a $(BUILD)/tests/tool.a \
     $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
 	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB) -lcmocka
 
 test: all $(UNIT) $(REGRESS)
-	scripts/install-deps --test
 	BUILD=$(BUILD) tests/run unit regress servers
 
 unit: $(UNIT)
@@ -112,7 +110,7 @@ unit: $(UNIT)
 regress: all $(REGRESS)
 	BUILD=$(BUILD) tests/run regress
 
-servers: all
+servers: all packages-test
 	BUILD=$(BUILD) tests/run servers
 
 asan:

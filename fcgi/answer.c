@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "door.h"
 #include "event.h"
+#include "hub.h"
 #include "logger.h"
 #include "metrics.h"
 #include "policy.h"
@@ -68,7 +69,7 @@ void answer_note(
 	    F_NUM("duration_ms", clock_mono_ms() - a->started_ms), F_NUM("bytes", bytes));
 }
 
-void answer_close(const struct site *site, struct answer *answer, bool sent)
+static void close_answer(const struct site *site, struct answer *answer, bool sent)
 {
 	if (sent && answer->peer.keep)
 		door_return(site->door, &answer->peer.fd);
@@ -79,16 +80,21 @@ void answer_close(const struct site *site, struct answer *answer, bool sent)
 static void finish(const struct site *site, struct answer *answer, enum verdict verdict,
     const struct headers *h, struct span body)
 {
-	struct buf out;
+	struct buf out, rest;
 
 	buf_init(&out, ANSWER_MAX);
+	buf_init(&rest, ANSWER_MAX);
 	headers_put(&out, h);
 	if (answer->method != METHOD_HEAD)
 		buf_span(&out, body);
-	bool sent =
-	    !out.failed && peer_answer(&answer->peer, (struct span){out.data, out.len}) == 0;
-	answer_note(site, answer, verdict, h->status, sent ? out.len : 0);
-	answer_close(site, answer, sent);
+	int state =
+	    out.failed ? -1 : peer_answer(&answer->peer, (struct span){out.data, out.len}, &rest);
+	answer_note(site, answer, verdict, h->status, state < 0 ? 0 : out.len);
+	if (state > 0)
+		hub_finish(site_hub(site, site_number(site)), &answer->peer, &rest);
+	else
+		close_answer(site, answer, state == 0);
+	buf_free(&rest);
 	buf_free(&out);
 }
 

@@ -52,7 +52,4 @@ int answer_headers(
 void answer_note(const struct site *site, const struct answer *answer, enum verdict verdict,
     int status, size_t bytes);
 
-/* Gives the connection back to the door, or closes it. */
-void answer_close(const struct site *site, struct answer *answer, bool sent);
-
 #endif

@@ -19,8 +19,8 @@ enum bye { BYE_NONE, BYE_EXPIRED, BYE_REVOKED, BYE_DRAIN, BYE_LIFETIME, BYE_N };
 /* The reason's word. */
 const char *control_bye_word(enum bye reason);
 
-/* The first event of a stream, with the retry field. id is where the stream starts, or NULL; expires_ms is
- * wall time, 0 for a stream without a session. */
+/* The first event of a stream, with the retry field. id is where the stream starts, or NULL;
+ * expires_ms is wall time, 0 for a stream without a session. */
 int control_hello(struct buf *out, int64_t retry_ms, const char *id, int64_t heartbeat_ms,
     int64_t expires_ms, const struct filter *channels);
 

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "door.h"
 #include "handover.h"
+#include "hub.h"
 #include "logger.h"
 #include "metrics.h"
 #include "policy.h"
@@ -21,6 +22,7 @@
 #include "stream.h"
 
 struct desk {
+	struct site site;
 	struct desks *desks;
 	pthread_t thread;
 	struct store *store; /* NULL: the log could not be opened */
@@ -30,12 +32,12 @@ struct desk {
 };
 
 struct desks {
-	const struct site *site;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct arrival *first, *last;
 	struct poll *polls; /* utlist's singly linked list; these go first */
 	bool closed;
+	size_t busy; /* desks at work */
 	size_t n, started;
 	struct desk desks[];
 };
@@ -47,7 +49,7 @@ struct desks {
  * be. */
 static struct store *open_store(struct desk *desk)
 {
-	const struct site *site = desk->desks->site;
+	const struct site *site = &desk->site;
 	char error[STORE_ERROR];
 
 	if (desk->store && !store_moved(desk->store))
@@ -61,7 +63,7 @@ static struct store *open_store(struct desk *desk)
 
 static void note_store(const struct desk *desk)
 {
-	LOG(desk->desks->site->logger, LOGGER_ERROR, "log_unavailable",
+	LOG(desk->site.logger, LOGGER_ERROR, "log_unavailable",
 	    F_TEXT("error", store_error(desk->store)));
 }
 
@@ -173,6 +175,21 @@ static check *const checks[] = {
     check_log,
 };
 
+/* A revocation that was committed after the first look, and that the hub was told of before it had
+ * the stream, would be missed by both; so once the hub has it, the log is asked again. */
+static void look_again(struct visit *v, struct hub *hub)
+{
+	const struct claims *c = v->claims;
+	struct store_revocation r = {.expires_at = INT64_MAX};
+
+	if (!c || store_revoked(v->store, c->sub, c->jti, c->iat_ms, clock_wall_ms()) != 1)
+		return;
+	r.at = c->iat_ms;
+	memcpy(r.jti, c->jti, sizeof(r.jti));
+	memcpy(r.sub, c->jti[0] ? "" : c->sub, c->jti[0] ? 1 : sizeof(r.sub));
+	hub_revoke(hub, &r);
+}
+
 static void open_stream(struct visit *v)
 {
 	struct span position = request_position(&v->desk->request);
@@ -187,7 +204,9 @@ static void open_stream(struct visit *v)
 	    .position = position,
 	    .epoch = v->state.epoch,
 	    .envelope = v->desk->request.query.envelope};
-	stream_open(v->site, &opening);
+	struct hub *hub = stream_open(v->site, &opening);
+	if (hub)
+		look_again(v, hub);
 }
 
 static void open_poll(struct visit *v)
@@ -256,6 +275,7 @@ static void serve_metrics(struct visit *v)
 {
 	struct buf text;
 
+	atomic_store(&v->site->metrics->log_lines_lost, atomic_load(&v->site->logger->lost_ever));
 	buf_init(&text, 1 << 20);
 	if (metrics_text(v->site->metrics, &text) == 0)
 		answer_ok(v->site, &v->answer, HEADERS_TEXT, (struct span){text.data, text.len});
@@ -276,7 +296,7 @@ static void (*const serve[ROUTE_N])(struct visit *v) = {
 
 static void serve_request(struct desk *desk, struct peer *peer)
 {
-	struct visit v = {.desk = desk, .site = desk->desks->site};
+	struct visit v = {.desk = desk, .site = &desk->site};
 
 	answer_init(&v.answer, &desk->request, peer);
 	enum verdict verdict = admit_request(&desk->request, v.site->policy, &v.admission);
@@ -292,7 +312,7 @@ static void serve_request(struct desk *desk, struct peer *peer)
 
 static void serve_arrival(struct desk *desk, struct arrival *arrival)
 {
-	const struct site *site = desk->desks->site;
+	const struct site *site = &desk->site;
 	struct peer peer;
 	int fd = arrival->fd;
 
@@ -308,7 +328,7 @@ static void serve_arrival(struct desk *desk, struct arrival *arrival)
 static void serve_woken(struct desk *desk, struct poll *poll)
 {
 	atomic_store(&desk->fd, poll->answer.peer.fd);
-	poll_serve(desk->desks->site, open_store(desk), poll);
+	poll_serve(&desk->site, open_store(desk), poll);
 	atomic_store(&desk->fd, -1);
 }
 
@@ -316,6 +336,7 @@ static void serve_woken(struct desk *desk, struct poll *poll)
 static bool take_work(struct desks *desks, struct arrival **arrival, struct poll **poll)
 {
 	pthread_mutex_lock(&desks->lock);
+	desks->busy--;
 	while (!desks->first && !desks->polls && !desks->closed)
 		pthread_cond_wait(&desks->work, &desks->lock);
 	*poll = desks->polls;
@@ -328,6 +349,7 @@ static bool take_work(struct desks *desks, struct arrival **arrival, struct poll
 		if (!desks->first)
 			desks->last = NULL;
 	}
+	desks->busy++;
 	pthread_mutex_unlock(&desks->lock);
 	return *arrival || *poll;
 }
@@ -339,6 +361,7 @@ static void *desk_run(void *context)
 	struct poll *poll;
 
 	while (take_work(desk->desks, &arrival, &poll)) {
+		policies_refresh(desk->site.policies, &desk->site.policy);
 		if (poll)
 			serve_woken(desk, poll);
 		else
@@ -363,19 +386,18 @@ void desks_arrive(struct desks *desks, struct arrival *arrival)
 void desks_poll(struct desks *desks, struct poll *poll)
 {
 	pthread_mutex_lock(&desks->lock);
-	LL_PREPEND(desks->polls, poll);
+	LL_APPEND(desks->polls, poll);
 	pthread_cond_signal(&desks->work);
 	pthread_mutex_unlock(&desks->lock);
 }
 
-struct desks *desks_new(const struct site *site, size_t n)
+struct desks *desks_new(size_t n)
 {
 	struct desks *desks = calloc(1, sizeof(*desks) + n * sizeof(desks->desks[0]));
 
 	if (!desks)
 		return NULL;
-	desks->site = site;
-	desks->n = n;
+	desks->n = desks->busy = n; /* until each asks for work */
 	if (pthread_mutex_init(&desks->lock, NULL)) {
 		free(desks);
 		return NULL;
@@ -388,16 +410,26 @@ struct desks *desks_new(const struct site *site, size_t n)
 	return desks;
 }
 
-int desks_start(struct desks *desks)
+int desks_start(struct desks *desks, const struct site *site)
 {
 	for (; desks->started < desks->n; desks->started++) {
 		struct desk *desk = &desks->desks[desks->started];
 		desk->desks = desks;
+		desk->site = *site;
+		desk->site.policy = NULL;
 		atomic_init(&desk->fd, -1);
 		if (pthread_create(&desk->thread, NULL, desk_run, desk))
 			return -1;
 	}
 	return 0;
+}
+
+bool desks_busy(struct desks *desks)
+{
+	pthread_mutex_lock(&desks->lock);
+	bool busy = desks->first || desks->polls || desks->busy;
+	pthread_mutex_unlock(&desks->lock);
+	return busy;
 }
 
 /* A desk may be waiting for a peer that does not read; cut off, it comes back at once. Whatever
@@ -423,6 +455,7 @@ void desks_free(struct desks *desks)
 	for (size_t i = 0; i < desks->started; i++) {
 		pthread_join(desks->desks[i].thread, NULL);
 		store_close(desks->desks[i].store);
+		policy_unref(desks->desks[i].site.policy);
 	}
 	pthread_cond_destroy(&desks->work);
 	pthread_mutex_destroy(&desks->lock);

@@ -18,15 +18,19 @@ struct arrival {
 	struct arrival *next;
 };
 
-/* Desks for the site, not started; NULL when that fails. */
-struct desks *desks_new(const struct site *site, size_t n);
+/* So many desks, not started; NULL when that fails. */
+struct desks *desks_new(size_t n);
 
-/* Starts the threads; -1 when there are none to be had. */
-int desks_start(struct desks *desks);
+/* Starts the threads, each with a copy of the site, which is whole by now; -1 when there are none
+ * to be had. */
+int desks_start(struct desks *desks, const struct site *site);
 
 /* Ends the threads after what is queued, and frees. NULL does nothing. The hubs must have been
  * stopped. */
 void desks_free(struct desks *desks);
+
+/* Whether any request is still to be served, or being served. Any thread. */
+bool desks_busy(struct desks *desks);
 
 /* Queues a connection for the next free desk; takes the arrival and its descriptor. Any thread. */
 void desks_arrive(struct desks *desks, struct arrival *arrival);

@@ -23,6 +23,7 @@
 #include "metrics.h"
 #include "peer.h"
 #include "policy.h"
+#include "reload.h"
 #include "walk.h"
 #include "wheel.h"
 
@@ -43,7 +44,7 @@ struct door {
 	struct wheel wheel;
 	int64_t now_ms;
 	struct connection *all;
-	bool paused; /* out of descriptors: nothing is accepted for a moment */
+	bool starved; /* out of descriptors, and that was logged */
 	struct timer resume;
 	int64_t stop_ms; /* draining: when it is over; 0: not */
 	gid_t group;     /* of the peers that may connect */
@@ -204,14 +205,16 @@ static void listen_to(struct door *door, bool accepting)
 	struct epoll_event event = {.events = accepting ? EPOLLIN : 0, .data.ptr = &door->listener};
 
 	epoll_ctl(door->epoll, EPOLL_CTL_MOD, door->listener->fd, &event);
-	door->paused = !accepting;
 }
 
 /* Out of descriptors or memory: connections wait in the kernel's queue, and we look again soon. */
 static void pause_accepting(struct door *door, int error)
 {
-	LOG(door->site->logger, LOGGER_ERROR, "accept_paused", F_TEXT("error", strerror(error)),
-	    F_TEXT("remedy", "raise the limit of open files (ulimit -n, LimitNOFILE=)"));
+	if (!door->starved)
+		LOG(door->site->logger, LOGGER_ERROR, "accept_paused",
+		    F_TEXT("error", strerror(error)),
+		    F_TEXT("remedy", "raise the limit of open files (ulimit -n, LimitNOFILE=)"));
+	door->starved = true;
 	listen_to(door, false);
 	wheel_set(&door->wheel, &door->resume, door->now_ms + DOOR_PAUSE_MS);
 }
@@ -221,6 +224,7 @@ static void accept_some(struct door *door)
 	for (int i = 0; i < DOOR_ACCEPTS; i++) {
 		int fd = accept4(door->listener->fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0) {
+			door->starved = false;
 			admit_connection(door, fd);
 			continue;
 		}
@@ -263,8 +267,8 @@ static void take_returned(struct door *door)
 	struct connection *all = door->returned;
 	door->returned = NULL;
 	pthread_mutex_unlock(&door->lock);
-	DL_FOREACH_SAFE(all, c, next)
-	hold(door, c);
+	DL_FOREACH_SAFE (all, c, next)
+		hold(door, c);
 }
 
 /* -- the way out
@@ -287,9 +291,7 @@ static void hear_signals(struct door *door)
 
 	while (read(door->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			LOG(door->site->logger, LOGGER_WARN, "signal_ignored",
-			    F_TEXT("signal", "HUP"),
-			    F_TEXT("remedy", "restart to read the configuration again"));
+			reload(door->site);
 		else if (door->stop_ms)
 			door->stop_ms = door->now_ms; /* asked twice: at once */
 		else
@@ -303,9 +305,14 @@ static bool drained(const struct door *door)
 
 	if (!door->stop_ms)
 		return false;
+	if (door->now_ms >= door->stop_ms)
+		return true;
+	/* In this order: what a desk has finished with is either counted by a hub or over. */
+	if (desks_busy(door->site->desks))
+		return false;
 	for (size_t i = 0; i < door->site->n_hubs; i++)
 		count += atomic_load(&door->site->hubs[i]->count);
-	return count == 0 || door->now_ms >= door->stop_ms;
+	return count == 0;
 }
 
 /* -- the loop
@@ -427,8 +434,8 @@ void door_free(struct door *door)
 		return;
 	if (door->wake >= 0)
 		take_returned(door);
-	DL_FOREACH_SAFE(door->all, c, next)
-	drop(door, c);
+	DL_FOREACH_SAFE (door->all, c, next)
+		drop(door, c);
 	int fds[] = {door->epoll, door->signals, door->wake};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)

@@ -62,8 +62,8 @@ static void send_live(struct tick *t, struct subscriber *s, const struct batch *
 		s->last_ms = t->hub->now_ms;
 		s->events += batch->frames;
 		s->bytes += batch->len;
-		metrics_add(&t->hub->site->metrics->events_sent, batch->frames);
-		metrics_add(&t->hub->site->metrics->bytes_sent, batch->len);
+		metrics_add(&t->hub->site.metrics->events_sent, batch->frames);
+		metrics_add(&t->hub->site.metrics->bytes_sent, batch->len);
 		return;
 	}
 	if (n < 0)

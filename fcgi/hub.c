@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "metrics.h"
+#include "policy.h"
 #include "poll.h"
 
 /* -- the inbox
@@ -96,8 +97,8 @@ static void wake_list(struct hub *hub, enum subscriber_state state)
 {
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE(hub->lists[state], s, next)
-	serve_state(hub, s, SUBSCRIBER_RUN);
+	DL_FOREACH_SAFE (hub->lists[state], s, next)
+		serve_state(hub, s, SUBSCRIBER_RUN);
 }
 
 static void receive_frames(struct hub *hub, struct message *m)
@@ -112,8 +113,7 @@ static void receive_jump(struct hub *hub, struct message *m)
 {
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE(hub->lists[SUBSCRIBER_LIVE], s, next)
-	{
+	DL_FOREACH_SAFE (hub->lists[SUBSCRIBER_LIVE], s, next) {
 		s->cursor.seq = hub->ring.head;
 		serve_state(hub, s, SUBSCRIBER_RUN);
 	}
@@ -125,8 +125,7 @@ static void receive_page(struct hub *hub, struct message *m)
 {
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE(hub->lists[SUBSCRIBER_WAIT_PAGE], s, next)
-	{
+	DL_FOREACH_SAFE (hub->lists[SUBSCRIBER_WAIT_PAGE], s, next) {
 		int64_t at = cursor_position(&s->cursor);
 		if (at >= m->from && at < m->to)
 			serve_state(hub, s, SUBSCRIBER_RUN);
@@ -148,8 +147,7 @@ static void receive_skip(struct hub *hub, struct message *m)
 	int64_t to = m->to < hub->ring.head ? m->to : hub->ring.head;
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE(hub->lists[SUBSCRIBER_WAIT_PAGE], s, next)
-	{
+	DL_FOREACH_SAFE (hub->lists[SUBSCRIBER_WAIT_PAGE], s, next) {
 		if (s->id != m->id)
 			continue;
 		bool moves = to > s->cursor.seq && may_skip(s, m);
@@ -166,8 +164,7 @@ static void receive_revocation(struct hub *hub, struct message *m)
 {
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE2(hub->all, s, next, all_next)
-	{
+	DL_FOREACH_SAFE2 (hub->all, s, next, all_next) {
 		const struct claims *c = s->claims;
 		if (c && store_revocation_ends(&m->revocation, c->sub, c->jti, c->iat_ms))
 			serve_bye(hub, s, BYE_REVOKED);
@@ -181,7 +178,7 @@ static void reset_subscriber(struct hub *hub, struct subscriber *s, const struct
 	struct resume start;
 	char old[EVENT_ID_TEXT];
 
-	if (strcmp(s->epoch, state->epoch) == 0)
+	if (s->answer || s->state == SUBSCRIBER_ENDED || strcmp(s->epoch, state->epoch) == 0)
 		return;
 	if (s->poll) {
 		serve_bye(hub, s, BYE_NONE);
@@ -201,11 +198,31 @@ static void receive_reset(struct hub *hub, struct message *m)
 {
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE2(hub->all, s, next, all_next)
-	reset_subscriber(hub, s, &m->state);
+	DL_FOREACH_SAFE2 (hub->all, s, next, all_next)
+		reset_subscriber(hub, s, &m->state);
 	memcpy(hub->epoch, m->state.epoch, sizeof(hub->epoch));
 	ring_reset(&hub->ring, m->state.head);
 	wake_list(hub, SUBSCRIBER_WAIT_HEAD);
+}
+
+/* Whether the key that verified the session is still one of ours. */
+static bool still_signed(const struct hub *hub, const struct subscriber *s)
+{
+	return !s->claims || key_set_has(&hub->site.policy->keys, s->claims->key);
+}
+
+static void receive_policy(struct hub *hub, struct message *m)
+{
+	struct subscriber *s, *next;
+
+	(void)m;
+	policies_refresh(hub->site.policies, &hub->site.policy);
+	DL_FOREACH_SAFE2 (hub->all, s, next, all_next) {
+		if (!still_signed(hub, s))
+			serve_bye(hub, s, BYE_REVOKED);
+		if (s->state != SUBSCRIBER_ENDED && !s->end && !s->answer)
+			wheel_set(&hub->wheel, &s->timer, hub->now_ms); /* heartbeat may differ */
+	}
 }
 
 static void receive_drain(struct hub *hub, struct message *m)
@@ -214,8 +231,8 @@ static void receive_drain(struct hub *hub, struct message *m)
 
 	(void)m;
 	hub->draining = true;
-	DL_FOREACH_SAFE2(hub->all, s, next, all_next)
-	serve_bye(hub, s, BYE_DRAIN);
+	DL_FOREACH_SAFE2 (hub->all, s, next, all_next)
+		serve_bye(hub, s, BYE_DRAIN);
 }
 
 static int join(struct hub *hub, struct subscriber *s)
@@ -231,23 +248,40 @@ static int join(struct hub *hub, struct subscriber *s)
 	return epoll_ctl(hub->epoll, EPOLL_CTL_ADD, s->peer.fd, &event);
 }
 
+/* It waits for its socket, and for no event. */
+static void receive_answer(struct hub *hub, struct subscriber *s)
+{
+	struct epoll_event event = {
+	    .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
+
+	s->closing = true;
+	serve_state(hub, s, SUBSCRIBER_BLOCKED);
+	wheel_set(&hub->wheel, &s->timer, hub->now_ms + SERVE_END_MS);
+	if (epoll_ctl(hub->epoll, EPOLL_CTL_ADD, s->peer.fd, &event))
+		serve_end(hub, s, END_MEMORY);
+}
+
 static void receive_subscriber(struct hub *hub, struct message *m)
 {
 	struct subscriber *s = m->subscriber;
 
 	m->subscriber = NULL;
 	s->state = SUBSCRIBER_RUN;
-	s->listed = true;
 	DL_APPEND(hub->lists[s->state], s);
 	DL_APPEND2(hub->all, s, all_prev, all_next);
-	atomic_fetch_add(&hub->count, 1);
+	if (s->answer) {
+		receive_answer(hub, s);
+		return;
+	}
 	metrics_move(
-	    s->poll ? &hub->site->metrics->polls_parked : &hub->site->metrics->streams_open, 1);
+	    s->poll ? &hub->site.metrics->polls_parked : &hub->site.metrics->streams_open, 1);
 	if (join(hub, s)) {
 		serve_end(hub, s, END_MEMORY);
 		return;
 	}
 	serve_due(hub, &s->timer);
+	if (!still_signed(hub, s))
+		serve_bye(hub, s, BYE_REVOKED); /* the policy changed on its way here */
 	if (hub->draining)
 		serve_bye(hub, s, BYE_DRAIN);
 }
@@ -255,10 +289,13 @@ static void receive_subscriber(struct hub *hub, struct message *m)
 /* Ends a subscriber that never came into the hub. */
 static void turn_away(struct hub *hub, struct subscriber *s)
 {
-	if (s->poll)
-		poll_drop(hub->site, s->poll);
-	limits_release(hub->site->limits, &s->lease);
+	if (s->poll) {
+		s->peer.fd = -1; /* the poll has it */
+		poll_drop(&hub->site, s->poll);
+	}
+	limits_release(hub->site.limits, &s->lease);
 	subscriber_free(s);
+	atomic_fetch_sub(&hub->count, 1);
 }
 
 static void message_free(struct hub *hub, struct message *m)
@@ -283,12 +320,28 @@ void hub_take(struct hub *hub, struct subscriber *subscriber)
 {
 	struct message *m = message_new(receive_subscriber, 0);
 
+	atomic_fetch_add(&hub->count, 1);
 	if (!m) {
 		turn_away(hub, subscriber);
 		return;
 	}
 	m->subscriber = subscriber;
 	post_or_free(hub, m);
+}
+
+void hub_finish(struct hub *hub, struct peer *peer, const struct buf *rest)
+{
+	struct subscriber *s = subscriber_new(NULL, NULL);
+
+	if (!s || subscriber_carry(s, (struct span){rest->data, rest->len})) {
+		subscriber_free(s);
+		peer_close(peer);
+		return;
+	}
+	s->answer = true;
+	s->peer = *peer;
+	peer->fd = -1;
+	hub_take(hub, s);
 }
 
 int hub_frames(struct hub *hub, struct frame *const *frames, size_t n, int64_t head)
@@ -359,6 +412,11 @@ void hub_reset(struct hub *hub, const struct store_state *state)
 	post_or_free(hub, m);
 }
 
+void hub_policy(struct hub *hub)
+{
+	post_or_free(hub, message_new(receive_policy, 0));
+}
+
 void hub_drain(struct hub *hub)
 {
 	post_or_free(hub, message_new(receive_drain, 0));
@@ -398,10 +456,13 @@ static void handle_event(struct hub *hub, const struct epoll_event *event)
 		return;
 	if (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		enum peer_state peer = peer_listen(&s->peer);
-		if (peer == PEER_GONE || event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		if (event->events & (EPOLLHUP | EPOLLERR)) {
 			serve_end(hub, s, END_GONE);
 			return;
 		}
+		/* A half-closed connection still takes the end of the request. */
+		if (peer == PEER_GONE || event->events & EPOLLRDHUP)
+			serve_bye(hub, s, END_GONE);
 		if (peer == PEER_ABORTED)
 			serve_bye(hub, s, END_ABORTED);
 	}
@@ -467,7 +528,7 @@ static int open_hub(struct hub *hub)
 	return 0;
 }
 
-struct hub *hub_new(const struct site *site, const struct store_state *state)
+struct hub *hub_new(size_t index, const struct store_state *state)
 {
 	struct hub *hub = calloc(1, sizeof(*hub));
 
@@ -475,7 +536,7 @@ struct hub *hub_new(const struct site *site, const struct store_state *state)
 		free(hub);
 		return NULL;
 	}
-	hub->site = site;
+	hub->index = index;
 	hub->epoll = hub->wake = -1;
 	hub->ring.head = state->head;
 	memcpy(hub->epoch, state->epoch, sizeof(hub->epoch));
@@ -491,8 +552,11 @@ struct hub *hub_new(const struct site *site, const struct store_state *state)
 	return hub;
 }
 
-int hub_start(struct hub *hub)
+int hub_start(struct hub *hub, const struct site *site)
 {
+	hub->site = *site;
+	hub->site.policy = NULL;
+	policies_refresh(site->policies, &hub->site.policy);
 	hub->started = pthread_create(&hub->thread, NULL, hub_run, hub) == 0;
 	return hub->started ? 0 : -1;
 }
@@ -515,8 +579,8 @@ static void end_subscribers(struct hub *hub)
 {
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE2(hub->all, s, next, all_next)
-	serve_end(hub, s, BYE_DRAIN);
+	DL_FOREACH_SAFE2 (hub->all, s, next, all_next)
+		serve_end(hub, s, BYE_DRAIN);
 	serve_bury(hub);
 }
 
@@ -543,5 +607,6 @@ void hub_free(struct hub *hub)
 		close(hub->epoll);
 	pthread_cond_destroy(&hub->inbox.room);
 	pthread_mutex_destroy(&hub->inbox.lock);
+	policy_unref(hub->site.policy);
 	free(hub);
 }

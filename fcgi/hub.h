@@ -24,6 +24,7 @@
 enum {
 	HUB_BACKLOG =
 	    4096, /* frames in the inbox beyond which the tailer waits: the log is the queue */
+	SERVE_END_MS = 10000, /* for so long an ending, or the rest of an answer, may take */
 	HUB_TURNS = 64, /* subscribers brought on in one round, before live ones are looked after */
 };
 
@@ -38,13 +39,15 @@ struct inbox {
 };
 
 struct hub {
-	const struct site *site;
+	struct site site;
+	size_t index; /* among the site's hubs */
 	pthread_t thread;
 	bool started;
 	int epoll;
 	int wake; /* eventfd: the inbox was empty and is not any more */
 	struct inbox inbox;
-	atomic_long count; /* subscribers, for those who wait for the hub to empty */
+	atomic_long
+	    count; /* subscribers, those in the inbox too, for who waits for the hub to empty */
 
 	/* From here on the hub's thread alone. */
 	struct ring ring;
@@ -65,10 +68,11 @@ struct hub {
 };
 
 /* A hub whose ring begins at that state of the log; NULL when that fails. */
-struct hub *hub_new(const struct site *site, const struct store_state *state);
+struct hub *hub_new(size_t index, const struct store_state *state);
 
-/* Starts the thread; -1 when there is none to be had. */
-int hub_start(struct hub *hub);
+/* Starts the thread, with a copy of the site, which is whole by now; -1 when there is none to be
+ * had. */
+int hub_start(struct hub *hub, const struct site *site);
 
 /* Ends the thread if it was started, with all that it still serves; what is posted from now on is
  * turned away. Safe to repeat. */
@@ -83,6 +87,9 @@ void hub_free(struct hub *hub);
 /* Takes the subscriber, and gets it an end if that cannot be. */
 void hub_take(struct hub *hub, struct subscriber *subscriber);
 
+/* The rest of a short answer, for a peer that reads slowly; takes the peer. */
+void hub_finish(struct hub *hub, struct peer *peer, const struct buf *rest);
+
 /* New frames in order, with a reference of each for the hub; nothing lies between them up to head.
  * Waits while the hub has a backlog. -1 when memory is short: nothing was posted. */
 int hub_frames(struct hub *hub, struct frame *const *frames, size_t n, int64_t head);
@@ -94,15 +101,19 @@ void hub_page(struct hub *hub, int64_t after, int64_t last);
  * the pages tell whom that concerns. -1 when memory is short: nothing was posted. */
 int hub_jump(struct hub *hub, int64_t head);
 
-/* For the subscriber with this id nothing lies between after and seq, in a log that was in this state right
- * after it was asked. */
-void hub_skip(struct hub *hub, uint64_t id, int64_t after, int64_t seq, const struct store_state *state);
+/* For the subscriber with this id nothing lies between after and seq, in a log that was in this
+ * state right after it was asked. */
+void hub_skip(
+    struct hub *hub, uint64_t id, int64_t after, int64_t seq, const struct store_state *state);
 
 /* Sessions that this revocation ends are to end. */
 void hub_revoke(struct hub *hub, const struct store_revocation *revocation);
 
 /* The log is another one now. */
 void hub_reset(struct hub *hub, const struct store_state *state);
+
+/* There is another policy: who was verified with a key that is out of it is to end. */
+void hub_policy(struct hub *hub);
 
 /* All are told goodbye, and so are those who still come. */
 void hub_drain(struct hub *hub);

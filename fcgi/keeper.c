@@ -23,7 +23,7 @@ enum {
 };
 
 struct keeper {
-	const struct site *site;
+	struct site site;
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;
@@ -35,13 +35,18 @@ struct keeper {
 	int busy_ms;           /* how long to wait after the next one that fails */
 };
 
+static void close_store(struct keeper *keeper)
+{
+	store_close(keeper->store);
+	keeper->store = NULL;
+}
+
 static void fail(struct keeper *keeper, const char *error)
 {
 	if (!keeper->failing)
-		LOG(keeper->site->logger, LOGGER_ERROR, "upkeep_failed", F_TEXT("error", error));
+		LOG(keeper->site.logger, LOGGER_ERROR, "upkeep_failed", F_TEXT("error", error));
 	keeper->failing = true;
-	store_close(keeper->store);
-	keeper->store = NULL;
+	close_store(keeper);
 }
 
 static bool open_store(struct keeper *keeper)
@@ -50,14 +55,14 @@ static bool open_store(struct keeper *keeper)
 
 	if (keeper->store && !store_moved(keeper->store))
 		return true;
-	store_close(keeper->store);
-	keeper->store = store_open(keeper->site->policy->config.database, STORE_WRITE, error);
+	close_store(keeper);
+	keeper->store = store_open(keeper->site.policy->config.database, STORE_WRITE, error);
 	if (!keeper->store) {
 		fail(keeper, error);
 		return false;
 	}
 	store_patience(keeper->store, KEEPER_PATIENCE_MS);
-	if (store_limit_data(keeper->store, keeper->site->policy->config.max_event_size)) {
+	if (store_limit_data(keeper->store, keeper->site.policy->config.max_event_size)) {
 		fail(keeper, store_error(keeper->store));
 		return false;
 	}
@@ -85,7 +90,7 @@ static bool wait_ms(struct keeper *keeper, int ms)
 
 void keeper_poke(struct keeper *keeper, int64_t wal_bytes)
 {
-	metrics_set(&keeper->site->metrics->wal_bytes, (long)wal_bytes);
+	metrics_set(&keeper->site.metrics->wal_bytes, (long)wal_bytes);
 	if (wal_bytes < KEEPER_WAL)
 		return;
 	pthread_mutex_lock(&keeper->lock);
@@ -94,39 +99,20 @@ void keeper_poke(struct keeper *keeper, int64_t wal_bytes)
 	pthread_mutex_unlock(&keeper->lock);
 }
 
-/* Removes what is beyond retention, a transaction at a time; false when the keeper is to end. */
-static bool prune(struct keeper *keeper)
-{
-	const struct config *config = &keeper->site->policy->config;
-	struct store_retention keep = {config->keep_for, config->keep_events};
-
-	while (keeper->store) {
-		int n = store_prune(keeper->store, &keep, clock_wall_ms());
-		if (n < 0)
-			fail(keeper, store_error(keeper->store));
-		if (n <= 0)
-			break;
-		metrics_add(&keeper->site->metrics->pruned, (unsigned long)n);
-		if (!wait_ms(keeper, KEEPER_YIELD_MS))
-			return false;
-	}
-	return true;
-}
-
 /* Empties the write-ahead log when it has grown. */
 static void checkpoint(struct keeper *keeper)
 {
 	int64_t size = keeper->store ? store_wal_bytes(keeper->store) : 0;
 	int64_t now_ms = clock_mono_ms();
 
-	metrics_set(&keeper->site->metrics->wal_bytes, (long)size);
+	metrics_set(&keeper->site.metrics->wal_bytes, (long)size);
 	if (size < KEEPER_WAL || now_ms < keeper->checkpoint_ms)
 		return;
 	int done = store_checkpoint(keeper->store);
 	if (done < 0)
 		fail(keeper, store_error(keeper->store));
 	if (done > 0) {
-		metrics_add(&keeper->site->metrics->checkpoints, 1);
+		metrics_add(&keeper->site.metrics->checkpoints, 1);
 		keeper->busy_ms = KEEPER_BUSY_MS;
 		return;
 	}
@@ -135,12 +121,35 @@ static void checkpoint(struct keeper *keeper)
 		keeper->busy_ms *= 2;
 }
 
+/* Removes what is beyond retention, a transaction at a time; false when the keeper is to end. */
+static bool prune(struct keeper *keeper)
+{
+	const struct config *config = &keeper->site.policy->config;
+	struct store_retention keep = {config->keep_for, config->keep_events};
+
+	while (keeper->store) {
+		int n = store_prune(keeper->store, &keep, clock_wall_ms());
+		if (n < 0)
+			fail(keeper, store_error(keeper->store));
+		if (n <= 0)
+			break;
+		metrics_add(&keeper->site.metrics->pruned, (unsigned long)n);
+		checkpoint(keeper); /* a long removal must not grow the log past the writers' own */
+		if (!wait_ms(keeper, KEEPER_YIELD_MS))
+			return false;
+	}
+	return true;
+}
+
 static void *keeper_run(void *context)
 {
 	struct keeper *keeper = context;
 	int64_t pruned_ms = 0;
 
 	do {
+		/* max_event_size is told to the log when it is opened. */
+		if (policies_refresh(keeper->site.policies, &keeper->site.policy))
+			close_store(keeper);
 		if (!open_store(keeper))
 			continue;
 		if (clock_mono_ms() - pruned_ms >= KEEPER_ROUND_MS) {
@@ -160,7 +169,8 @@ struct keeper *keeper_new(const struct site *site)
 
 	if (!keeper)
 		return NULL;
-	keeper->site = site;
+	keeper->site = *site;
+	keeper->site.policy = NULL;
 	keeper->busy_ms = KEEPER_BUSY_MS;
 	if (pthread_mutex_init(&keeper->lock, NULL)) {
 		free(keeper);
@@ -191,6 +201,7 @@ void keeper_free(struct keeper *keeper)
 	if (keeper->started)
 		pthread_join(keeper->thread, NULL);
 	store_close(keeper->store);
+	policy_unref(keeper->site.policy);
 	pthread_cond_destroy(&keeper->work);
 	pthread_mutex_destroy(&keeper->lock);
 	free(keeper);

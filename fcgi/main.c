@@ -46,8 +46,7 @@ static const char usage[] =
 
 /* Everything that main makes; all zero is a valid state to take apart. */
 struct responder {
-	const char *file; /* the configuration's */
-	struct policy *policy;
+	struct policies policies;
 	struct logger logger;
 	struct metrics metrics;
 	struct listener listener;
@@ -98,6 +97,23 @@ static int complain(const char *error)
 	return -1;
 }
 
+/* Reads what the operator decided; the site keeps a reference of its own. */
+static int load_policy(struct responder *r)
+{
+	char error[CONFIG_ERROR];
+	struct policy *policy = policy_load(r->site.file, error);
+
+	if (!policy)
+		return complain(error);
+	if (policies_init(&r->policies, policy)) {
+		policy_unref(policy);
+		return complain("out of memory at the start");
+	}
+	r->site.policies = &r->policies;
+	policies_refresh(&r->policies, &r->site.policy);
+	return 0;
+}
+
 /* Opens the log for a moment: its state for those who go on from it, and a new epoch if the file is
  * a copy that was put in place while nobody looked. */
 static int look_at_log(const char *path, bool identify, struct store_state *state)
@@ -145,7 +161,7 @@ static int make_hubs(struct site *site, const struct store_state *state)
 	if (!site->hubs)
 		return -1;
 	for (; site->n_hubs < n; site->n_hubs++) {
-		site->hubs[site->n_hubs] = hub_new(site, state);
+		site->hubs[site->n_hubs] = hub_new(site->n_hubs, state);
 		if (!site->hubs[site->n_hubs])
 			return -1;
 	}
@@ -156,7 +172,6 @@ static int make_site(struct responder *r, const struct store_state *state)
 {
 	struct site *site = &r->site;
 
-	site->policy = r->policy;
 	site->logger = &r->logger;
 	site->metrics = &r->metrics;
 	site->draining = &r->draining;
@@ -166,7 +181,7 @@ static int make_site(struct responder *r, const struct store_state *state)
 	site->pages = pages_new();
 	site->pager = pager_new(site);
 	site->keeper = keeper_new(site);
-	site->desks = desks_new(site, (size_t)r->policy->config.desks);
+	site->desks = desks_new((size_t)site->policy->config.desks);
 	site->door = door_new(site, &r->listener);
 	r->tailer = tailer_new(site, state);
 	bool made = site->limits && site->sessions && site->pages && site->pager && site->keeper &&
@@ -179,10 +194,10 @@ static int start_threads(struct responder *r)
 	struct site *site = &r->site;
 
 	for (size_t i = 0; i < site->n_hubs; i++)
-		if (hub_start(site->hubs[i]))
+		if (hub_start(site->hubs[i], site))
 			return complain("a hub's thread cannot be started");
 	if (keeper_start(site->keeper) || pager_start(site->pager) || tailer_start(r->tailer) ||
-	    desks_start(site->desks))
+	    desks_start(site->desks, site))
 		return complain("a thread cannot be started");
 	return 0;
 }
@@ -206,12 +221,13 @@ static void take_apart(struct responder *r)
 	sessions_free(site->sessions);
 	limits_free(site->limits);
 	listen_close(&r->listener);
-	policy_free(r->policy);
+	policy_unref(site->policy);
+	policies_free(&r->policies);
 }
 
 static void announce(struct responder *r, const struct store_state *state)
 {
-	const struct config *config = &r->policy->config;
+	const struct config *config = &r->site.policy->config;
 
 	LOG(&r->logger, LOGGER_INFO, "started", F_TEXT("version", SLUICE_VERSION),
 	    F_TEXT("sqlite", store_library()), F_TEXT("database", config->database),
@@ -225,7 +241,7 @@ static void announce(struct responder *r, const struct store_state *state)
 
 static int serve(struct responder *r)
 {
-	const struct config *config = &r->policy->config;
+	const struct config *config = &r->site.policy->config;
 	char error[CONFIG_ERROR];
 	struct store_state state;
 
@@ -239,7 +255,7 @@ static int serve(struct responder *r)
 		return complain(error);
 	if (make_site(r, &state))
 		return -1;
-	if (sandbox_enter(r->policy, r->file, &r->listener, &r->logger))
+	if (sandbox_enter(r->site.policy, r->site.file, &r->listener, &r->logger))
 		return complain("the sandbox cannot be entered; sandbox = no runs without");
 	if (start_threads(r))
 		return -1;
@@ -252,22 +268,22 @@ int main(int argc, char **argv)
 {
 	static struct responder r;
 	struct options options = {0};
-	char error[CONFIG_ERROR];
 	struct store_state state;
 
 	int code = read_options(argc, argv, &options);
 	if (code >= 0)
 		return code;
 	r.listener.fd = -1;
-	if (digest_start())
-		return complain("libsodium cannot be started") ? 1 : 0;
-	r.file = config_file(options.file);
-	r.policy = policy_load(r.file, error);
-	if (!r.policy)
-		return complain(error) ? 1 : 0;
-	logger_init(&r.logger, STDERR_FILENO, r.policy->config.log_format);
+	if (digest_start()) {
+		complain("libsodium cannot be started");
+		return 1;
+	}
+	r.site.file = config_file(options.file);
+	if (load_policy(&r))
+		return 1;
+	logger_init(&r.logger, STDERR_FILENO, r.site.policy->config.log_format);
 	int failed =
-	    options.test ? look_at_log(r.policy->config.database, false, &state) : serve(&r);
+	    options.test ? look_at_log(r.site.policy->config.database, false, &state) : serve(&r);
 	take_apart(&r);
 	if (!options.test && !failed)
 		LOG(&r.logger, LOGGER_INFO, "stopped", F_NUM("code", 0));

@@ -143,11 +143,24 @@ static const struct {
       {"sluice_streams_open", "Streams open now.", AT(streams_open)},
       {"sluice_polls_parked", "Polls waiting for an event now.", AT(polls_parked)},
       {"sluice_streams_behind", "Streams that are not at the log's head.", AT(streams_behind)},
-      {"sluice_lag_events", "Largest distance of a stream from the head, in ids.", AT(lag_events)},
       {"sluice_connections", "Connections of web servers at the door.", AT(connections)},
       {"sluice_log_head", "Newest id of the log that was seen.", AT(log_head)},
       {"sluice_wal_bytes", "Size of the log's write-ahead log.", AT(wal_bytes)},
 };
+
+static void put_lag(struct metrics *m, struct buf *out)
+{
+	const char *name = "sluice_lag_events";
+	long largest = 0;
+
+	for (size_t i = 0; i < METRICS_HUBS; i++) {
+		long lag = atomic_load_explicit(&m->lag_events[i], memory_order_relaxed);
+		if (lag > largest)
+			largest = lag;
+	}
+	put_help(out, name, "gauge", "Largest distance of a stream from the head, in ids.");
+	buf_printf(out, "%s %ld\n", name, largest);
+}
 
 int metrics_text(struct metrics *m, struct buf *out)
 {
@@ -159,6 +172,7 @@ int metrics_text(struct metrics *m, struct buf *out)
 	put_words(out, "sluice_streams_ended_total", "reason", "Streams that ended.",
 	    m->streams_ended, END_N, metrics_end_word);
 	put_latency(m, out);
+	put_lag(m, out);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
 		put_help(out, counters[i].name, "counter", counters[i].help);
 		buf_printf(out, "%s %lu\n", counters[i].name,

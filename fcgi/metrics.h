@@ -20,6 +20,8 @@ enum stream_end { END_GONE = BYE_N, END_ABORTED, END_BROKEN, END_MEMORY, END_N }
 /* Why the door refused beyond what its walk says. */
 enum door_refusal { DOOR_TIMEOUT = WALK_N, DOOR_PEER, DOOR_EARLY, DOOR_LIBRARY, DOOR_N };
 
+enum { METRICS_HUBS = 16 }; /* as many as may be configured */
+
 enum { METRICS_BUCKETS = 12 }; /* of the tailer's latency */
 
 struct metrics {
@@ -38,7 +40,7 @@ struct metrics {
 	atomic_long streams_open;
 	atomic_long polls_parked;
 	atomic_long streams_behind;
-	atomic_long lag_events;
+	atomic_long lag_events[METRICS_HUBS]; /* of each hub */
 	atomic_long connections;
 	atomic_long log_head;
 	atomic_long wal_bytes;

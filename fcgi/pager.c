@@ -13,7 +13,10 @@
 #include "policy.h"
 #include "store.h"
 
-enum { RETRY_MS = 200 };
+enum {
+	PAGER_PAUSE_MS = 200, /* after a failure */
+	PAGER_WANTS = 16384,  /* in the queue; who finds no place there asks again */
+};
 
 struct want {
 	struct want *prev, *next;
@@ -31,6 +34,7 @@ struct pager {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct want *wants;
+	size_t queued;
 	bool closed;
 	struct store *store; /* the thread's alone */
 	bool failing;        /* the last reading failed, and that was logged */
@@ -51,9 +55,11 @@ static bool same(const struct want *a, const struct want *b)
 static void queue(struct pager *pager, struct want *want)
 {
 	pthread_mutex_lock(&pager->lock);
-	bool known = pager->closed || same(pager->wants ? pager->wants->prev : NULL, want);
+	bool known = pager->closed || pager->queued == PAGER_WANTS ||
+		     same(pager->wants ? pager->wants->prev : NULL, want);
 	if (!known) {
 		DL_APPEND(pager->wants, want);
+		pager->queued++;
 		pthread_cond_signal(&pager->work);
 	}
 	pthread_mutex_unlock(&pager->lock);
@@ -93,8 +99,10 @@ static struct want *take(struct pager *pager)
 	while (!pager->wants && !pager->closed)
 		pthread_cond_wait(&pager->work, &pager->lock);
 	struct want *want = pager->closed ? NULL : pager->wants;
-	if (want)
+	if (want) {
 		DL_DELETE(pager->wants, want);
+		pager->queued--;
+	}
 	pthread_mutex_unlock(&pager->lock);
 	return want;
 }
@@ -183,7 +191,7 @@ static void *pager_run(void *context)
 		if (served)
 			pager->failing = false;
 		else
-			pause_ms(pager, RETRY_MS);
+			pause_ms(pager, PAGER_PAUSE_MS);
 		want_free(want);
 	}
 	return NULL;
@@ -226,8 +234,8 @@ void pager_free(struct pager *pager)
 	pthread_mutex_unlock(&pager->lock);
 	if (pager->started)
 		pthread_join(pager->thread, NULL);
-	DL_FOREACH_SAFE(pager->wants, want, next)
-	want_free(want);
+	DL_FOREACH_SAFE (pager->wants, want, next)
+		want_free(want);
 	store_close(pager->store);
 	pthread_cond_destroy(&pager->work);
 	pthread_mutex_destroy(&pager->lock);

@@ -1,13 +1,10 @@
 #include "peer.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "record.h"
 
 ssize_t peer_send(const struct peer *peer, const void *bytes, size_t len)
@@ -44,67 +41,66 @@ enum peer_state peer_listen(const struct peer *peer)
 	return n == RECORD_HEADER ? PEER_ABORTED : PEER_GONE;
 }
 
-/* Waits until the socket takes more; -1 when the time is up or the peer is gone. */
-static int wait_writable(int fd, int64_t until_ms)
+static void put_record(struct buf *out, uint16_t id, struct span content)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	uint8_t header[RECORD_HEADER];
 
-	for (;;) {
-		int64_t left = until_ms - clock_mono_ms();
-		int n = left > 0 ? poll(&p, 1, (int)left) : 0;
-		if (n > 0)
-			return p.revents & (POLLERR | POLLHUP | POLLNVAL) ? -1 : 0;
-		if (n == 0 || errno != EINTR)
-			return -1;
-	}
+	record_stdout(header, id, content.len);
+	buf_put(out, header, sizeof(header));
+	buf_span(out, content);
 }
 
-static int send_all(const struct peer *peer, const uint8_t *bytes, size_t len, int64_t until_ms)
+/* Wraps the bytes into records, and ends the request if told to. */
+static void wrap(struct buf *out, uint16_t id, struct span bytes, bool end)
 {
-	while (len) {
-		ssize_t n = peer_send(peer, bytes, len);
-		if (n < 0 || (n == 0 && wait_writable(peer->fd, until_ms)))
-			return -1;
-		bytes += n;
-		len -= (size_t)n;
+	uint8_t ending[RECORD_END];
+
+	while (bytes.len) {
+		size_t len = bytes.len < RECORD_CONTENT ? bytes.len : RECORD_CONTENT;
+		put_record(out, id, (struct span){bytes.ptr, len});
+		bytes.ptr += len;
+		bytes.len -= len;
 	}
-	return 0;
+	if (!end)
+		return;
+	record_end(ending, id);
+	buf_put(out, ending, sizeof(ending));
 }
 
-/* Sends the bytes in records, ended or not. The usual answer is one record and leaves in one write.
- * No bytes make no record: an empty one would end the stream (FastCGI 1.0, section 3.3). */
-static int send_records(const struct peer *peer, struct span bytes, bool end, int64_t until_ms)
+/* Sends the bytes wrapped; what the socket does not take stays in rest. */
+static int send_wrapped(const struct peer *peer, struct span bytes, bool end, struct buf *rest)
 {
-	uint8_t record[RECORD_HEADER + RECORD_CONTENT + RECORD_END];
-
-	do {
-		size_t content = bytes.len < RECORD_CONTENT ? bytes.len : RECORD_CONTENT;
-		size_t len = 0;
-		if (content) {
-			record_stdout(record, peer->id, content);
-			memcpy(record + RECORD_HEADER, bytes.ptr, content);
-			len = RECORD_HEADER + content;
-			bytes.ptr += content;
-			bytes.len -= content;
-		}
-		if (bytes.len == 0 && end) {
-			record_end(record + len, peer->id);
-			len += RECORD_END;
-		}
-		if (send_all(peer, record, len, until_ms))
-			return -1;
-	} while (bytes.len);
-	return 0;
+	wrap(rest, peer->id, bytes, end);
+	ssize_t n = rest->failed ? -1 : peer_send(peer, rest->data, rest->len);
+	if (n < 0)
+		return -1;
+	rest->len -= (size_t)n;
+	if (rest->len)
+		memmove(rest->data, rest->data + n, rest->len);
+	return rest->len ? 1 : 0;
 }
 
 int peer_begin(const struct peer *peer, struct span bytes)
 {
-	return send_records(peer, bytes, false, 0);
+	struct buf rest;
+
+	buf_init(&rest, 2 * bytes.len + RECORD_HEADER);
+	int state = send_wrapped(peer, bytes, false, &rest);
+	buf_free(&rest);
+	return state ? -1 : 0;
 }
 
-int peer_answer(const struct peer *peer, struct span bytes)
+int peer_answer(const struct peer *peer, struct span bytes, struct buf *rest)
 {
-	return send_records(peer, bytes, true, clock_mono_ms() + PEER_SEND_MS);
+	return send_wrapped(peer, bytes, true, rest);
+}
+
+void peer_end(const struct peer *peer)
+{
+	uint8_t ending[RECORD_END];
+
+	record_end(ending, peer->id);
+	peer_send(peer, ending, sizeof(ending));
 }
 
 void peer_close(struct peer *peer)

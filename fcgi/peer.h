@@ -1,6 +1,6 @@
 /*
  * A peer: the web server's end of one connection, with one request on it that is waiting for its
- * answer. Nothing here waits but peer_answer, which a desk calls. One thread at a time.
+ * answer. Nothing here waits. One thread at a time.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -20,7 +20,7 @@ struct peer {
 
 enum peer_state { PEER_THERE, PEER_ABORTED, PEER_GONE };
 
-enum { PEER_SEND_MS = 10000, PEER_BUFFER = 128 << 10 }; /* SO_SNDBUF, bytes */
+enum { PEER_BUFFER = 128 << 10 }; /* SO_SNDBUF, bytes */
 
 /* Sends what the socket takes at once; returns how many bytes, 0 when it takes none now, -1 when
  * the peer is gone. */
@@ -34,9 +34,14 @@ enum peer_state peer_listen(const struct peer *peer);
  * takes them. Returns 0, or -1 when it did not. */
 int peer_begin(const struct peer *peer, struct span bytes);
 
-/* Sends a whole answer, in records, with the ending; waits up to PEER_SEND_MS for the peer to read.
- * Returns 0, or -1 when that failed. */
-int peer_answer(const struct peer *peer, struct span bytes);
+/* Sends a whole answer, in records, with the ending, as far as the socket takes it at once. Returns
+ * 0 when it took all, 1 when rest, an empty buffer of the caller's, holds what is still to be sent,
+ * or -1 when the peer is gone or memory short. */
+int peer_answer(const struct peer *peer, struct span bytes, struct buf *rest);
+
+/* Ends the request with what the socket takes at once: a web server that has lost its client notes
+ * a broken answer otherwise. Only where no record is open. */
+void peer_end(const struct peer *peer);
 
 /* Closes the connection; fd is -1 afterwards. Safe to repeat. */
 void peer_close(struct peer *peer);

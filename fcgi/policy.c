@@ -46,13 +46,6 @@ static int name_routes(struct policy *policy, const char *file, char error[CONFI
 		snprintf(error, CONFIG_ERROR, "%s: api_path: too long", file);
 		return -1;
 	}
-	struct span stream = span_of(policy->config.stream_path);
-	if (span_is(stream, policy->health.data) || span_is(stream, policy->metrics.data) ||
-	    span_is(stream, policy->poll.data)) {
-		snprintf(error, CONFIG_ERROR,
-		    "%s: stream_path: %s is a path of the API; choose another", file, stream.ptr);
-		return -1;
-	}
 	return 0;
 }
 
@@ -64,21 +57,22 @@ struct policy *policy_load(const char *file, char error[CONFIG_ERROR])
 		snprintf(error, CONFIG_ERROR, "%s: out of memory", file);
 		return NULL;
 	}
+	atomic_init(&policy->refs, 1);
 	if (config_load(&policy->config, file, error)) {
 		free(policy);
 		return NULL;
 	}
 	if (load_keys(policy, file, error) || open_channels(policy, file, error) ||
 	    name_routes(policy, file, error)) {
-		policy_free(policy);
+		policy_unref(policy);
 		return NULL;
 	}
 	return policy;
 }
 
-void policy_free(struct policy *policy)
+void policy_unref(struct policy *policy)
 {
-	if (!policy)
+	if (!policy || atomic_fetch_sub_explicit(&policy->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	buf_free(&policy->health);
 	buf_free(&policy->metrics);
@@ -86,4 +80,47 @@ void policy_free(struct policy *policy)
 	filter_unref(policy->open);
 	config_free(&policy->config);
 	free(policy);
+}
+
+int policies_init(struct policies *policies, struct policy *first)
+{
+	if (pthread_mutex_init(&policies->lock, NULL))
+		return -1;
+	policies->current = first;
+	return 0;
+}
+
+void policies_free(struct policies *policies)
+{
+	if (!policies->current)
+		return;
+	policy_unref(policies->current);
+	policies->current = NULL;
+	pthread_mutex_destroy(&policies->lock);
+}
+
+void policies_replace(struct policies *policies, struct policy *next)
+{
+	pthread_mutex_lock(&policies->lock);
+	struct policy *old = policies->current;
+	next->generation = old->generation + 1;
+	policies->current = next;
+	pthread_mutex_unlock(&policies->lock);
+	policy_unref(old);
+}
+
+bool policies_refresh(struct policies *policies, struct policy **policy)
+{
+	struct policy *old = *policy;
+
+	pthread_mutex_lock(&policies->lock);
+	if (policies->current != old) {
+		*policy = policies->current;
+		atomic_fetch_add_explicit(&(*policy)->refs, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&policies->lock);
+	if (*policy == old)
+		return false;
+	policy_unref(old);
+	return true;
 }

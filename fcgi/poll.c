@@ -12,9 +12,9 @@
 #include "random.h"
 
 enum {
-	POLL_BYTES = 1 << 20, /* of events, after which an answer says that there are more */
-	POLL_PAGES = 64,      /* read for one answer, found anything or not */
-	POLL_MAX = 64 << 20,  /* bytes of an answer: POLL_BYTES and one event, however escaped */
+	POLL_BYTES = 256 << 10, /* of events, after which an answer says that there are more */
+	POLL_PAGES = 64,        /* read for one answer, found anything or not */
+	POLL_MAX = 64 << 20,    /* bytes of an answer: POLL_BYTES and one event, however escaped */
 	POLL_FAR = 2 * PAGE_FRAMES,
 	POLL_PAUSE_MS = 3000, /* advice to a client that does not wait here */
 };
@@ -203,18 +203,21 @@ static bool park(const struct site *site, struct poll *poll, const struct found 
 	memcpy(s->epoch, f->state.epoch, sizeof(s->epoch));
 	memcpy(s->address, poll->answer.address, sizeof(s->address));
 	s->id = site_number(site);
-	hub_take(site->hubs[s->id % site->n_hubs], s);
+	hub_take(site_hub(site, s->id), s);
 	return true;
 }
 
 /* A poll that waited may have outlived its session. */
-static enum verdict still_valid(struct store *store, const struct poll *poll, const char **reason)
+static enum verdict still_valid(
+    const struct site *site, struct store *store, const struct poll *poll, const char **reason)
 {
 	const struct claims *c = poll->claims;
 	int64_t now_ms = clock_wall_ms();
 
 	if (!c || !poll->woken)
 		return VERDICT_OK;
+	if (!key_set_has(&site->policy->keys, c->key))
+		return VERDICT_BAD_SESSION;
 	if (token_check_times(c, now_ms, reason) != TOKEN_OK)
 		return VERDICT_EXPIRED;
 	int revoked = store_revoked(store, c->sub, c->jti, c->iat_ms, now_ms);
@@ -232,7 +235,8 @@ void poll_serve(const struct site *site, struct store *store, struct poll *poll)
 {
 	struct found f = {0};
 	const char *reason = NULL;
-	enum verdict verdict = store ? still_valid(store, poll, &reason) : VERDICT_LOG_UNAVAILABLE;
+	enum verdict verdict =
+	    store ? still_valid(site, store, poll, &reason) : VERDICT_LOG_UNAVAILABLE;
 
 	if (verdict != VERDICT_OK) {
 		refuse(site, poll, verdict, reason);
@@ -258,5 +262,6 @@ void poll_serve(const struct site *site, struct store *store, struct poll *poll)
 
 void poll_drop(const struct site *site, struct poll *poll)
 {
+	peer_end(&poll->answer.peer);
 	destroy(site, poll);
 }

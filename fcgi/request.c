@@ -92,6 +92,16 @@ static void offer(struct request *request, struct span token)
 	request->n_tokens++;
 }
 
+/* What stands behind a comma may be a second header line that the web server joined to the first,
+ * or a part of some other cookie's value that a subdomain has set. It is checked like any token,
+ * but it alone makes no session (session.c). */
+static struct span before_comma(struct span header)
+{
+	const char *comma = header.len ? memchr(header.ptr, ',', header.len) : NULL;
+
+	return (struct span){header.ptr, comma ? (size_t)(comma - header.ptr) : header.len};
+}
+
 static void take_cookie(struct reading *r, struct span value)
 {
 	struct span values[REQUEST_TOKENS_MAX];
@@ -99,6 +109,7 @@ static void take_cookie(struct reading *r, struct span value)
 
 	for (size_t i = 0; i < n; i++)
 		offer(r->request, i < REQUEST_TOKENS_MAX ? values[i] : (struct span){"", 0});
+	r->request->sure |= cookie_find(before_comma(value), r->cookie, NULL, 0) > 0;
 }
 
 /* Another scheme than Bearer belongs to the web server (RFC 9110, section 11.6.2): not a token for
@@ -111,8 +122,10 @@ static void take_authorization(struct reading *r, struct span value)
 	if (value.len < len || strncasecmp(value.ptr, scheme, len) != 0)
 		return;
 	struct span rest = {value.ptr + len, value.len - len};
-	if (rest.len == 0 || rest.ptr[0] == ' ')
-		offer(r->request, span_trim(rest));
+	if (rest.len && rest.ptr[0] != ' ')
+		return;
+	offer(r->request, span_trim(rest));
+	r->request->sure = true;
 }
 
 /* HTTP_PROXY is not here, and must not be: it is the client's Proxy header (CVE-2016-5385). */

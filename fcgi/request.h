@@ -30,6 +30,7 @@ struct request {
 	struct origin_claim origin;
 	struct span last_event_id; /* the header; ptr NULL when absent */
 	struct span tokens[REQUEST_TOKENS_MAX];
+	bool sure;       /* one of them stands where only a session token can stand */
 	size_t n_tokens; /* session tokens offered, by cookie and bearer; over the maximum: some
 			    left out */
 };

@@ -49,7 +49,9 @@ static enum gap_reason judge(struct span position, const struct store_state *sta
 		return GAP_EPOCH;
 	if (id.seq > state->head)
 		return GAP_AHEAD;
-	if (id.seq != 0 && id.seq < state->pruned)
+	/* A bare 0 asks for what there is; 0 of this log is a place in it, before all that was
+	 * removed. */
+	if ((id.seq != 0 || id.epoch[0]) && id.seq < state->pruned)
 		return GAP_PRUNED;
 	return GAP_NONE;
 }

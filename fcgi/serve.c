@@ -22,6 +22,7 @@
 enum {
 	SERVE_BYTES = 64 << 10,      /* of one write to one who is behind */
 	SERVE_ROUNDS = 4,            /* writes at one turn */
+	SERVE_ASK_MS = 2000,         /* a page that has not come by then is asked for again */
 	SERVE_STRANGE_MS = 3000,     /* for so long a stream may know another log than its hub */
 	SERVE_FAR = 2 * PAGE_FRAMES, /* behind the ring by more than this: ask where to go on */
 };
@@ -66,11 +67,17 @@ void serve_bye(struct hub *hub, struct subscriber *s, int end)
 {
 	if (s->state == SUBSCRIBER_ENDED || s->end)
 		return;
+	if (s->answer || (s->poll && end == END_GONE)) {
+		serve_end(hub, s, end);
+		return;
+	}
 	if (s->poll) {
 		serve_end(hub, s, BYE_NONE);
 		return;
 	}
 	s->end = (uint8_t)end;
+	/* A reader that never reads would never be told. */
+	wheel_set(&hub->wheel, &s->timer, hub->now_ms + SERVE_END_MS);
 	if (s->state == SUBSCRIBER_LIVE)
 		s->cursor.seq = hub->ring.head;
 	if (s->state != SUBSCRIBER_BLOCKED)
@@ -85,8 +92,8 @@ static void count(struct hub *hub, struct subscriber *s, size_t bytes, size_t ev
 	s->last_ms = hub->now_ms;
 	s->events += events;
 	s->bytes += bytes;
-	metrics_add(&hub->site->metrics->events_sent, events);
-	metrics_add(&hub->site->metrics->bytes_sent, bytes);
+	metrics_add(&hub->site.metrics->events_sent, events);
+	metrics_add(&hub->site.metrics->bytes_sent, bytes);
 }
 
 /* Moves the cursor after n of the batch's bytes were sent. */
@@ -152,7 +159,8 @@ static bool ask_skip(struct hub *hub, struct subscriber *s)
 		s->patient--;
 		return false;
 	}
-	pager_skip(hub->site->pager, hub, s->id, c->seq, s->filter);
+	s->asked_ms = hub->now_ms;
+	pager_skip(hub->site.pager, hub, s->id, c->seq, s->filter);
 	return true;
 }
 
@@ -164,9 +172,10 @@ static bool fill_from_page(struct hub *hub, struct subscriber *s, const struct r
 
 	if (ask_skip(hub, s))
 		return false;
-	struct page *page = pages_find(hub->site->pages, at, hub->epoch);
+	struct page *page = pages_find(hub->site.pages, at, hub->epoch);
 	if (!page) {
-		pager_want(hub->site->pager, hub, at, hub->epoch);
+		s->asked_ms = hub->now_ms;
+		pager_want(hub->site.pager, hub, at, hub->epoch);
 		return false;
 	}
 	size_t before = hub->own.frames;
@@ -186,7 +195,7 @@ static bool fill(struct hub *hub, struct subscriber *s, int64_t *reached, enum c
 
 	*reached = s->cursor.seq;
 	*step = CURSOR_DONE;
-	if (s->closing || (reader.finish && !s->cursor.partial))
+	if (reader.finish && !s->cursor.partial)
 		return true;
 	if (strcmp(s->epoch, hub->epoch) != 0)
 		return false; /* the tailer will tell us of the new log in a moment */
@@ -199,7 +208,7 @@ static bool fill(struct hub *hub, struct subscriber *s, int64_t *reached, enum c
 /* The ending: a goodbye, where the client is to know, and the end of the request. */
 static void say_goodbye(struct hub *hub, struct subscriber *s)
 {
-	int64_t retry = hub->site->policy->config.retry;
+	int64_t retry = hub->site.policy->config.retry;
 	struct buf text;
 
 	buf_init(&text, CONTROL_MAX);
@@ -236,6 +245,23 @@ static void run_poll(struct hub *hub, struct subscriber *s)
 		arrive(hub, s);
 }
 
+/* The last bytes of a request, whatever they are. */
+static void finish(struct hub *hub, struct subscriber *s)
+{
+	ssize_t n = peer_send(&s->peer, s->carry, s->carry_len);
+
+	if (n < 0) {
+		serve_end(hub, s, END_GONE);
+		return;
+	}
+	s->carry_len -= (uint32_t)n;
+	memmove(s->carry, s->carry + n, s->carry_len);
+	if (s->carry_len)
+		block(hub, s);
+	else
+		serve_end(hub, s, s->end);
+}
+
 /* One write. True when the subscriber may have another one at once. */
 static bool advance(struct hub *hub, struct subscriber *s)
 {
@@ -244,6 +270,10 @@ static bool advance(struct hub *hub, struct subscriber *s)
 	enum cursor_step step;
 	int64_t reached;
 
+	if (s->closing) {
+		finish(hub, s);
+		return false;
+	}
 	batch_begin(batch, s->peer.id, SERVE_BYTES, c->owed,
 	    (struct span){(const char *)s->carry, s->carry_len});
 	bool filled = fill(hub, s, &reached, &step);
@@ -251,7 +281,7 @@ static bool advance(struct hub *hub, struct subscriber *s)
 		serve_end(hub, s, END_BROKEN);
 		return false;
 	}
-	bool last = filled && step == CURSOR_DONE && s->end && !s->closing;
+	bool last = filled && step == CURSOR_DONE && s->end;
 	if (last)
 		say_goodbye(hub, s);
 	else if (filled && step == CURSOR_DONE)
@@ -297,7 +327,7 @@ static bool wants_ping(const struct hub *hub, const struct subscriber *s)
 		    s->state == SUBSCRIBER_WAIT_HEAD;
 
 	return idle && !s->cursor.partial && !s->carry_len && !s->end &&
-	       hub->now_ms - s->last_ms >= hub->site->policy->config.heartbeat - WHEEL_MS;
+	       hub->now_ms - s->last_ms >= hub->site.policy->config.heartbeat - WHEEL_MS;
 }
 
 static void ping(struct hub *hub, struct subscriber *s)
@@ -321,7 +351,7 @@ static void ping(struct hub *hub, struct subscriber *s)
 /* Sets the timer to the next moment at which anything may be due. */
 static void set_timer(struct hub *hub, struct subscriber *s)
 {
-	int64_t heartbeat = hub->site->policy->config.heartbeat;
+	int64_t heartbeat = hub->site.policy->config.heartbeat;
 	int64_t due = s->last_ms + heartbeat;
 
 	if (due <= hub->now_ms)
@@ -335,8 +365,12 @@ static void set_timer(struct hub *hub, struct subscriber *s)
 
 static void subscriber_due(struct hub *hub, struct subscriber *s)
 {
-	if (s->state == SUBSCRIBER_ENDED || s->end)
+	if (s->state == SUBSCRIBER_ENDED)
 		return;
+	if (s->end || s->answer) { /* its time to end is over */
+		serve_end(hub, s, s->end ? s->end : END_GONE);
+		return;
+	}
 	if (s->poll && s->poll->until_ms <= hub->now_ms) {
 		serve_end(hub, s, BYE_NONE);
 		return;
@@ -358,7 +392,7 @@ static void look_again(struct hub *hub, struct subscriber *s)
 	if (!s->poll && strcmp(s->epoch, hub->epoch) != 0 &&
 	    hub->now_ms - s->opened_ms > SERVE_STRANGE_MS)
 		serve_end(hub, s, END_BROKEN);
-	else
+	else if (hub->now_ms - s->asked_ms >= SERVE_ASK_MS)
 		serve_state(hub, s, SUBSCRIBER_RUN);
 }
 
@@ -371,22 +405,22 @@ static void every_second(struct hub *hub)
 	bool stepped = llabs(offset - hub->offset_ms) > 1000;
 	struct subscriber *s, *next;
 
-	DL_FOREACH_SAFE2(hub->all, s, next, all_next)
-	{
-		if (stepped && s->state != SUBSCRIBER_ENDED)
+	DL_FOREACH_SAFE2 (hub->all, s, next, all_next) {
+		if (stepped && s->state != SUBSCRIBER_ENDED && !s->end && !s->answer)
 			wheel_set(&hub->wheel, &s->timer, hub->now_ms);
 		if (s->state == SUBSCRIBER_WAIT_PAGE)
 			look_again(hub, s);
-		if (s->poll || s->state == SUBSCRIBER_LIVE || s->cursor.seq >= hub->ring.head)
+		if (s->poll || s->answer || s->state == SUBSCRIBER_LIVE ||
+		    s->cursor.seq >= hub->ring.head)
 			continue;
 		behind++;
 		if (hub->ring.head - s->cursor.seq > lag)
 			lag = hub->ring.head - s->cursor.seq;
 	}
 	hub->offset_ms = offset;
-	metrics_move(&hub->site->metrics->streams_behind, behind - hub->behind);
+	metrics_move(&hub->site.metrics->streams_behind, behind - hub->behind);
 	hub->behind = behind;
-	metrics_set(&hub->site->metrics->lag_events, (long)lag);
+	metrics_set(&hub->site.metrics->lag_events[hub->index], (long)lag);
 	wheel_set(&hub->wheel, &hub->second, hub->now_ms + 1000);
 }
 
@@ -421,11 +455,11 @@ static void leave_topics(struct hub *hub, struct subscriber *s)
 
 static void note_end(struct hub *hub, struct subscriber *s)
 {
-	struct metrics *metrics = hub->site->metrics;
+	struct metrics *metrics = hub->site.metrics;
 
 	metrics_move(&metrics->streams_open, -1);
 	metrics_add(&metrics->streams_ended[s->end], 1);
-	LOG(hub->site->logger, LOGGER_INFO, "stream_end", F_NUM("stream", s->id),
+	LOG(hub->site.logger, LOGGER_INFO, "stream_end", F_NUM("stream", s->id),
 	    F_TEXT("user", s->claims ? s->claims->sub : ""), F_TEXT("address", s->address),
 	    F_TEXT("reason", metrics_end_word(s->end)),
 	    F_NUM("duration_ms", hub->now_ms - s->opened_ms), F_NUM("events", s->events),
@@ -435,7 +469,7 @@ static void note_end(struct hub *hub, struct subscriber *s)
 /* A poll goes back to a desk; a connection that is kept, to the door; the rest is closed. */
 static void bury(struct hub *hub, struct subscriber *s)
 {
-	const struct site *site = hub->site;
+	const struct site *site = &hub->site;
 	bool ended_well = s->closing && !s->carry_len;
 
 	wheel_cancel(&hub->wheel, &s->timer);
@@ -452,7 +486,8 @@ static void bury(struct hub *hub, struct subscriber *s)
 		else
 			poll_drop(site, s->poll);
 	} else {
-		note_end(hub, s);
+		if (!s->answer)
+			note_end(hub, s);
 		if (ended_well && s->peer.keep)
 			door_return(site->door, &s->peer.fd);
 	}

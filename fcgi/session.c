@@ -12,6 +12,7 @@ struct remembered {
 	UT_hash_handle hh;
 	uint8_t digest[DIGEST_LONG];
 	struct claims *claims;
+	unsigned long generation; /* of the policy under which it was verified */
 };
 
 struct sessions {
@@ -65,22 +66,26 @@ static struct remembered *find(struct sessions *sessions, const uint8_t digest[D
 	return r;
 }
 
-/* The claims of a token verified before, as a reference; NULL if it is not remembered. */
-static struct claims *recall(struct sessions *sessions, const uint8_t digest[DIGEST_LONG])
+/* The claims of a token verified under this policy, as a reference; NULL if it is not remembered.
+ * Under another policy it may have been verified with a key that is no longer ours. */
+static struct claims *recall(
+    struct sessions *sessions, const uint8_t digest[DIGEST_LONG], unsigned long generation)
 {
 	struct claims *claims = NULL;
 
 	pthread_mutex_lock(&sessions->lock);
 	struct remembered *r = find(sessions, digest);
-	if (r)
+	if (r && r->generation == generation)
 		claims = token_ref(r->claims);
+	else if (r)
+		forget(sessions, r);
 	pthread_mutex_unlock(&sessions->lock);
 	return claims;
 }
 
 /* Without memory to remember it, a token is verified again the next time. */
-static void remember(
-    struct sessions *sessions, const uint8_t digest[DIGEST_LONG], struct claims *claims)
+static void remember(struct sessions *sessions, const uint8_t digest[DIGEST_LONG],
+    struct claims *claims, unsigned long generation)
 {
 	struct remembered *r = calloc(1, sizeof(*r));
 
@@ -88,6 +93,7 @@ static void remember(
 		return;
 	memcpy(r->digest, digest, DIGEST_LONG);
 	r->claims = token_ref(claims);
+	r->generation = generation;
 	pthread_mutex_lock(&sessions->lock);
 	bool known = find(sessions, digest) != NULL;
 	if (!known) {
@@ -130,7 +136,7 @@ static enum verdict check_token(struct checking *c, struct span token, struct cl
 	int64_t now_ms = clock_wall_ms();
 
 	digest_long(digest, token.ptr, token.len);
-	*claims = recall(c->sessions, digest);
+	*claims = recall(c->sessions, digest, c->policy->generation);
 	if (*claims)
 		return verdict_of(token_check_times(*claims, now_ms, c->reason));
 	if (!c->counted) {
@@ -142,7 +148,7 @@ static enum verdict check_token(struct checking *c, struct span token, struct cl
 	enum token_verdict verdict = token_verify(
 	    token, &c->policy->keys, c->policy->config.audience, now_ms, claims, c->reason);
 	if (verdict == TOKEN_OK)
-		remember(c->sessions, digest, *claims);
+		remember(c->sessions, digest, *claims, c->policy->generation);
 	return verdict_of(verdict);
 }
 
@@ -159,6 +165,10 @@ static enum verdict check_all(struct checking *c, struct claims **claims)
 	 */
 	bool several = r->n_tokens > 1;
 
+	if (r->n_tokens && !r->sure) {
+		*c->reason = "The session cookie stands inside another cookie's value";
+		return VERDICT_BAD_SESSION;
+	}
 	if (r->n_tokens > REQUEST_TOKENS_MAX) {
 		*c->reason = "There are more session cookies of one name than make sense";
 		return VERDICT_BAD_SESSION;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct policies;
 struct policy;
 struct logger;
 struct metrics;
@@ -23,7 +24,10 @@ struct hub;
 struct keeper;
 
 struct site {
-	const struct policy *policy;
+	struct policy
+	    *policy; /* in force when this thread last looked; a reference, or borrowed from main */
+	struct policies *policies;
+	const char *file; /* the configuration's */
 	struct logger *logger;
 	struct metrics *metrics;
 	struct limits *limits;
@@ -38,6 +42,12 @@ struct site {
 	atomic_bool *draining;     /* the responder is about to end */
 	atomic_ulong *next_stream; /* numbers streams, for the log and for choosing a hub */
 };
+
+/* The hub for a number. */
+static inline struct hub *site_hub(const struct site *site, unsigned long number)
+{
+	return site->hubs[number % site->n_hubs];
+}
 
 /* The next number. */
 static inline unsigned long site_number(const struct site *site)

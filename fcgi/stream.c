@@ -88,17 +88,17 @@ static struct subscriber *make(struct opening *o)
 	return s;
 }
 
-static void open_for_real(const struct site *site, struct opening *o)
+static struct hub *open_for_real(const struct site *site, struct opening *o)
 {
 	struct subscriber *s = make(o);
 
 	if (!s) {
 		answer_refuse(site, o->answer, VERDICT_BUSY, NULL);
-		return;
+		return NULL;
 	}
 	if (!send_first(site, o)) {
 		subscriber_free(s);
-		return;
+		return NULL;
 	}
 	s->lease = *o->lease;
 	*o->lease = (struct lease){0};
@@ -107,13 +107,16 @@ static void open_for_real(const struct site *site, struct opening *o)
 	LOG(site->logger, LOGGER_INFO, "stream_open", F_NUM("stream", s->id),
 	    F_TEXT("user", o->answer->user), F_TEXT("address", s->address),
 	    F_NUM("from", s->cursor.seq));
-	hub_take(site->hubs[s->id % site->n_hubs], s);
+	struct hub *hub = site_hub(site, s->id);
+	hub_take(hub, s);
+	return hub;
 }
 
-void stream_open(const struct site *site, struct opening *o)
+struct hub *stream_open(const struct site *site, struct opening *o)
 {
-	if (o->answer->method == METHOD_HEAD)
-		answer_ok(site, o->answer, HEADERS_STREAM, (struct span){"", 0});
-	else
-		open_for_real(site, o);
+	if (o->answer->method != METHOD_HEAD)
+		return open_for_real(site, o);
+	limits_release(site->limits, o->lease); /* before the answer, as with a refusal */
+	answer_ok(site, o->answer, HEADERS_STREAM, (struct span){"", 0});
+	return NULL;
 }

@@ -23,7 +23,8 @@ struct opening {
 	bool envelope;
 };
 
-/* Opens the stream and hands it to a hub. Takes the answer's peer, whatever comes of it. */
-void stream_open(const struct site *site, struct opening *opening);
+/* Opens the stream and hands it to a hub, which is returned; NULL when there is no stream. Takes
+ * the answer's peer, whatever comes of it. */
+struct hub *stream_open(const struct site *site, struct opening *opening);
 
 #endif

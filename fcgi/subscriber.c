@@ -5,7 +5,7 @@
 
 struct subscriber *subscriber_new(struct filter *filter, struct claims *claims)
 {
-	size_t n = filter_count(filter);
+	size_t n = filter ? filter_count(filter) : 0;
 	struct subscriber *s = calloc(1, sizeof(*s) + n * sizeof(s->members[0]));
 
 	if (!s)
@@ -43,6 +43,6 @@ int subscriber_carry(struct subscriber *s, struct span bytes)
 	}
 	free(s->carry);
 	s->carry = carry;
-	s->carry_len = (uint16_t)bytes.len;
+	s->carry_len = (uint32_t)bytes.len;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * A subscriber: one client that a hub serves, a stream or a poll that waits. It is a cursor and a
- * filter, and has no buffer of its own but the few bytes of a record that a full socket cut in two.
- * Made by a desk, then owned by one hub.
+ * A subscriber: one client that a hub serves, a stream, a poll that waits, or one that reads the
+ * rest of a short answer slowly. It is a cursor and a filter, and has no buffer of its own but the
+ * few bytes of a record that a full socket cut in two. Made by a desk, then owned by one hub.
  */
 #ifndef SUBSCRIBER_H
 #define SUBSCRIBER_H
@@ -43,11 +43,11 @@ struct subscriber {
 	uint8_t state;
 	uint8_t form;     /* enum frame_form */
 	uint8_t end;      /* why it is to end or has ended (metrics.h); BYE_NONE: it is not */
-	bool listed;      /* in a hub's list of all */
+	bool answer;      /* no subscriber, but the rest of a short answer: its carry */
 	bool closing;     /* the ending was begun: only the carry is still to be sent */
 	bool barren;      /* the last page had nothing for it */
 	uint16_t patient; /* pages to read before asking again where to go on */
-	uint16_t carry_len;
+	uint32_t carry_len;
 	uint8_t *carry; /* bytes to be sent before all else */
 	struct cursor cursor;
 	char epoch[EVENT_EPOCH + 1]; /* of the log that the cursor belongs to */
@@ -57,6 +57,7 @@ struct subscriber {
 	struct lease lease;
 	uint64_t id;
 	int64_t opened_ms; /* monotonic */
+	int64_t asked_ms;  /* monotonic: when it last asked for a page */
 	int64_t last_ms;   /* monotonic: when it was last sent anything */
 	uint64_t events, bytes;
 	char address[48];
@@ -64,8 +65,8 @@ struct subscriber {
 	struct membership members[];
 };
 
-/* A subscriber for the filter, taking a reference of it and of the claims; NULL when memory is
- * short. */
+/* A subscriber for the filter (NULL: none), taking a reference of it and of the claims; NULL when
+ * memory is short. */
 struct subscriber *subscriber_new(struct filter *filter, struct claims *claims);
 
 /* Closes what is open and frees; the lease must have been released. */

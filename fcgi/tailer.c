@@ -25,8 +25,9 @@ enum {
 	TAILER_BLIND_MS = 50,      /* and this often where it does not */
 };
 
-/* A hint comes before its commit can be seen, so it starts a series of looks, in microseconds
- * apart, which ends with the first that sees something. The steps were measured: they find a commit
+/* A hint comes before its commit can be seen, so it starts a series of looks, so many microseconds
+ * apart. A look that sees something starts the series again: a second commit may have raised its
+ * hint before that look, and be visible only after it. The steps were measured: they find a commit
  * with an fsync in it within a fraction of the fsync's own time. */
 static const int series_us[] = {
     0, 200, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000};
@@ -242,11 +243,11 @@ static bool look_once(struct tailer *t)
 		fail(t, store_error(t->store));
 	if (changed < 0 || (changed == 0 && !t->unread))
 		return false;
-	do
+	do {
 		result = read_some(t);
-	while (result == LOOK_MORE && !stopping(t, 0));
-	if (t->store)
-		read_revocations(t);
+		if (t->store)
+			read_revocations(t); /* each time: a long publish must not hold them up */
+	} while (result == LOOK_MORE && t->store && !stopping(t, 0));
 	t->unread = result != LOOK_DONE || !t->store;
 	if (!t->unread) {
 		t->failing = false;
@@ -261,9 +262,10 @@ static bool look_once(struct tailer *t)
 /* How long to wait before the next look, in microseconds. */
 static int64_t pause_us(struct tailer *t)
 {
+	bool sees = watch_works(&t->watch);
+
 	if (t->step < SERIES)
 		return series_us[t->step];
-	bool sees = watch_works(&t->watch);
 	if (!sees && !t->blind_noted)
 		LOG(t->site->logger, LOGGER_WARN, "inotify_unavailable",
 		    F_TEXT("directory", t->watch.directory),
@@ -296,9 +298,10 @@ static void *tailer_run(void *context)
 {
 	struct tailer *t = context;
 
+	watch_works(&t->watch); /* before the first look, so that nothing falls between the two */
 	do {
 		if (look_once(t))
-			t->step = SERIES;
+			t->step = 1;
 	} while (wait_for_hint(t));
 	return NULL;
 }

@@ -62,8 +62,7 @@ void topics_free(struct topics *topics)
 	struct topic *topic, *next;
 
 	for (int prefix = 0; prefix < 2; prefix++) {
-		HASH_ITER(hh, *table(topics, prefix), topic, next)
-		{
+		HASH_ITER (hh, *table(topics, prefix), topic, next) {
 			drop(topics, topic);
 		}
 	}

@@ -272,3 +272,11 @@ int key_secret_load(const char *path, uint8_t secret[KEY_SECRET], char error[KEY
 	sodium_memzero(text, sizeof(text));
 	return result;
 }
+
+bool key_set_has(const struct key_set *set, const uint8_t key[KEY_PUBLIC])
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (memcmp(set->keys[i].bytes, key, KEY_PUBLIC) == 0)
+			return true;
+	return false;
+}

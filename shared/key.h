@@ -6,6 +6,7 @@
 #ifndef KEY_H
 #define KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,9 @@ void key_generate(uint8_t secret[KEY_SECRET]);
 /* Adds a key given as a PASERK line or as the path of a file that holds one; -1 with the reason in
  * error (it names the file, never its content). */
 int key_set_add(struct key_set *set, const char *line_or_path, char error[KEY_ERROR]);
+
+/* Whether the key is one of the set. */
+bool key_set_has(const struct key_set *set, const uint8_t key[KEY_PUBLIC]);
 
 /* Reads a secret key file; refused unless it is a regular file with no access for group and others.
  */

@@ -153,6 +153,7 @@ void logger_init(struct logger *logger, int fd, enum config_log_format format)
 	logger->fd = fd;
 	logger->format = format;
 	atomic_init(&logger->lost, 0);
+	atomic_init(&logger->lost_ever, 0);
 	pthread_mutex_init(&logger->turn, NULL);
 }
 
@@ -205,8 +206,10 @@ void logger_write(struct logger *logger, enum logger_level level, const char *wh
 
 	buf_init(&line, LOGGER_LINE);
 	if (encode_fitting(logger, &line, level, what, fields, n, lost) < 0 ||
-	    !write_line(logger, &line))
+	    !write_line(logger, &line)) {
 		atomic_fetch_add(&logger->lost, lost + 1);
+		atomic_fetch_add(&logger->lost_ever, 1);
+	}
 	buf_free(&line);
 	errno = saved;
 }

@@ -30,7 +30,8 @@ enum logger_level { LOGGER_DEBUG, LOGGER_INFO, LOGGER_WARN, LOGGER_ERROR };
 struct logger {
 	int fd;
 	enum config_log_format format;
-	atomic_ulong lost;
+	atomic_ulong lost;      /* lines, since one went out */
+	atomic_ulong lost_ever; /* lines in all */
 	pthread_mutex_t turn;
 };
 

@@ -164,17 +164,28 @@ void daemon_free(struct daemon *daemon)
 	free(daemon);
 }
 
-long daemon_rss_kb(const struct daemon *daemon)
+/* The number after the name in a file of the process under /proc. */
+static long long proc_number(const struct daemon *daemon, const char *file, const char *name)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)daemon->pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)daemon->pid, file);
 	char *text = place_read(path, NULL);
-	const char *line = text ? strstr(text, "VmRSS:") : NULL;
+	const char *line = text ? strstr(text, name) : NULL;
 	if (!line)
-		place_fail(daemon->place, "%s tells no VmRSS", path);
-	long kb = strtol(line + 6, NULL, 10);
+		place_fail(daemon->place, "%s tells no %s", path, name);
+	long long number = strtoll(line + strlen(name), NULL, 10);
 	free(text);
-	return kb;
+	return number;
+}
+
+long daemon_rss_kb(const struct daemon *daemon)
+{
+	return (long)proc_number(daemon, "status", "VmRSS:");
+}
+
+long long daemon_read_bytes(const struct daemon *daemon)
+{
+	return proc_number(daemon, "io", "rchar:");
 }
 
 int daemon_descriptors(const struct daemon *daemon)

@@ -52,6 +52,9 @@ void daemon_alive(struct daemon *daemon);
 long daemon_rss_kb(const struct daemon *daemon);
 int daemon_descriptors(const struct daemon *daemon);
 
+/* Bytes that the responder has read from files so far (/proc/PID/io, rchar). */
+long long daemon_read_bytes(const struct daemon *daemon);
+
 /* The n-th line (from 0) of the log that holds all the needles (ended by NULL); free it. NULL:
  * none. */
 char *daemon_line(const struct daemon *daemon, int n, const char *needle, ...)

@@ -63,14 +63,11 @@ char *place_read(const char *path, size_t *len)
 	return text.data ? text.data : strdup("");
 }
 
-void place_fail(const struct place *place, const char *format, ...)
+static void say(const struct place *place, const char *format, va_list args)
 {
-	va_list args;
-	va_start(args, format);
 	fputs("\n*** ", stderr);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
-	va_end(args);
 	size_t len;
 	char *log = place ? place_read(place->stderr_log, &len) : NULL;
 	if (log) {
@@ -78,6 +75,22 @@ void place_fail(const struct place *place, const char *format, ...)
 		fprintf(stderr, "--- the end of the responder's stderr:\n%s---\n", tail);
 	}
 	free(log);
+}
+
+void place_say(const struct place *place, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say(place, format, args);
+	va_end(args);
+}
+
+void place_fail(const struct place *place, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say(place, format, args);
+	va_end(args);
 	/* cmocka's jump out of the test is not for a writer that the test forked. */
 	if (place && place->owner != getpid())
 		_exit(EXIT_FAILURE);

@@ -61,7 +61,11 @@ int64_t place_now_ms(void);
 /* Lets a moment pass between two looks at a condition that cannot be waited for otherwise. */
 void place_pause(void);
 
-/* Prints the message and the end of the responder's stderr, and fails the test. */
+/* Prints the message and the end of the responder's stderr. */
+void place_say(const struct place *place, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, and fails the test. */
 void place_fail(const struct place *place, const char *format, ...)
     __attribute__((noreturn, format(printf, 2, 3)));
 

@@ -108,6 +108,22 @@ static void test_drain(void **state)
 	free(daemon_wait_line(site->daemon, "stopped", NULL));
 }
 
+/* A stream that has just said hello is on its way from one thread to another: it gets its end too.
+ */
+static void test_drain_at_once(void **state)
+{
+	struct site *site = *state;
+	for (int round = 0; round < 30; round++) {
+		struct client *streams[4];
+		for (int i = 0; i < 4; i++)
+			streams[i] = site_stream(site, "");
+		assert_int_equal(daemon_stop(site->daemon, SIGTERM), 0);
+		for (int i = 0; i < 4; i++)
+			expect_bye(site, streams[i], "drain");
+		daemon_restart(site->daemon);
+	}
+}
+
 /* Whoever comes back after a restart goes on exactly where the stream was cut. */
 static void test_drain_is_exact(void **state)
 {
@@ -131,10 +147,9 @@ static void test_drain_is_exact(void **state)
 	client_close(c);
 }
 
-/* A reader that has stopped does not hold the process up. */
-static void test_drain_stuck(void **state)
+/* A subscriber that reads nothing while 24 MB are published for it: a drain has to wait for it. */
+static struct client *make_stuck(struct site *site)
 {
-	struct site *site = *state;
 	struct client *stuck = site_stream(site, "");
 	app_exec(site->app,
 	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
@@ -143,12 +158,44 @@ static void test_drain_stuck(void **state)
 	    client_stream(site->place, (struct ask){.token = site->token, .last_event_id = "0"});
 	for (int i = 0; i < 200; i++)
 		client_until(reader, "message");
+	client_close(reader);
+	return stuck;
+}
+
+/* A reader that has stopped does not hold the process up. */
+static void test_drain_stuck(void **state)
+{
+	struct site *site = *state;
+	struct client *stuck = make_stuck(site);
 	int64_t start = place_now_ms();
 	int status = daemon_stop(site->daemon, SIGTERM);
-	assert_in_range(place_now_ms() - start, 0, DAEMON_SANITIZED ? 8000 : 2500);
+	assert_in_range(place_now_ms() - start, 0, DAEMON_SANITIZED ? 8000 : 2000);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	client_close(stuck);
-	client_close(reader);
+}
+
+/* While it lasts, whoever still has a connection is told to come back. */
+static void test_draining_verdict(void **state)
+{
+	struct site *site = *state;
+	struct ask ask = {.token = site->token, .path = "/api/poll", .keep = true};
+	struct client *kept = client_answer(site->place, ask), *stuck = make_stuck(site);
+	assert_int_equal(kill(site->daemon->pid, SIGTERM), 0);
+	free(daemon_wait_line(site->daemon, "stopping", NULL));
+	for (int i = 0; i < 2; i++) {
+		ask.path = i ? "/events" : "/api/poll";
+		client_again(kept, ask);
+		assert_int_equal(client_status(kept), 503);
+		client_end(kept, true);
+		json_t *body = client_body_json(kept);
+		assert_string_equal(value_text(site->place, body, "code"), "draining");
+		assert_null(json_object_get(body, "fallback"));
+		assert_true(value_number(site->place, body, "retry_after") > 0);
+		assert_non_null(client_header(kept, "Retry-After"));
+		json_decref(body);
+	}
+	client_close(kept);
+	client_close(stuck);
 }
 
 int main(void)
@@ -158,8 +205,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_revoked_jti, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_revoked_user, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_drain, site_setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_drain_at_once, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_drain_is_exact, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_drain_stuck, site_setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_draining_verdict, site_setup, site_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@
 
 #include "../lib/site.h"
 
-enum { WRITERS = 4, STREAMS = 20, ROUNDS = 120, CHANNELS = 5, TOOL_ROUNDS = 12 };
+enum { WRITERS = 4, STREAMS = 20, ROUNDS = 250, CHANNELS = 5, TOOL_ROUNDS = 30 };
 
 /* What a stream has got so far: the rows' ids, in order. */
 struct reader {
@@ -27,6 +27,7 @@ struct reader {
 	char last[CLIENT_ID_TEXT];
 	int64_t *seqs;
 	size_t n, cap;
+	int returns; /* how often it came back */
 };
 
 static const char *const queries[] = {"", "channel=c/0", "channel=c/*", "channel=c/1&channel=c/3",
@@ -118,9 +119,10 @@ static void turn(struct site *site, struct reader *r, unsigned *seed)
 	int got = client_pump(r->client);
 	for (int i = rand_r(seed) % 20; i > 0 && (e = client_take(r->client, 0)); i--)
 		note(site, r, e);
-	if (got < 0 || rand_r(seed) % 200 == 0) {
+	if (got < 0 || rand_r(seed) % 15 == 0) {
 		client_close(r->client);
 		r->client = NULL;
+		r->returns++;
 	}
 }
 
@@ -200,12 +202,16 @@ static void test_writers(void **state)
 		marks[i] = app_publish(site->app, channel, NULL, "mark");
 	}
 	static const int last_channel[QUERIES] = {4, 0, 4, 3, 2, 4};
+	int returns = 0;
 	for (int i = 0; i < STREAMS; i++) {
+		returns += readers[i].returns;
 		finish(site, &readers[i], marks[last_channel[i % QUERIES]]);
 		compare(site, &readers[i], wheres[i % QUERIES]);
 		client_close(readers[i].client);
 		free(readers[i].seqs);
 	}
+	print_message("%lld events, %d disconnects\n", (long long)app_head(site->app), returns);
+	assert_true(returns > STREAMS);
 }
 
 int main(void)
