@@ -42,8 +42,22 @@ struct desks {
 	struct desk desks[];
 };
 
-/* -- the log
- * ----------------------------------------------------------------------------------------- */
+/* -- the log --------------------------------------------------------------------------------- */
+
+/* A file that was put in place has the ids of another log until the tailer has given it an epoch of
+ * its own, which is a matter of a moment. Closes the store where that does not come. */
+static void await_identity(struct desk *desk)
+{
+	for (int i = 0; i < 20; i++) {
+		if (store_identified(desk->store) == 1)
+			return;
+		usleep(50 * 1000);
+	}
+	LOG(desk->site.logger, LOGGER_ERROR, "log_unavailable",
+	    F_TEXT("error", "the log was replaced, and cannot be given a new epoch"));
+	store_close(desk->store);
+	desk->store = NULL;
+}
 
 /* Sees to it that the desk's store is open on the file that the path names now; NULL when it cannot
  * be. */
@@ -58,6 +72,8 @@ static struct store *open_store(struct desk *desk)
 	desk->store = store_open(site->policy->config.database, STORE_READ, error);
 	if (!desk->store)
 		LOG(site->logger, LOGGER_ERROR, "log_unavailable", F_TEXT("error", error));
+	else
+		await_identity(desk);
 	return desk->store;
 }
 
@@ -67,8 +83,7 @@ static void note_store(const struct desk *desk)
 	    F_TEXT("error", store_error(desk->store)));
 }
 
-/* -- a request with a session
- * ------------------------------------------------------------------------ */
+/* -- a request with a session ---------------------------------------------------------------- */
 
 /* What the checks find out about a request, given back by visit_end whatever they found. */
 struct visit {
@@ -254,8 +269,7 @@ static void serve_poll(struct visit *v)
 	visit(v, open_poll);
 }
 
-/* -- routes without a session
- * ------------------------------------------------------------------------ */
+/* -- routes without a session ---------------------------------------------------------------- */
 
 /* Healthy is who can read the log and takes requests. */
 static void serve_health(struct visit *v)
@@ -291,8 +305,7 @@ static void (*const serve[ROUTE_N])(struct visit *v) = {
     [ROUTE_METRICS] = serve_metrics,
 };
 
-/* -- the desk
- * ---------------------------------------------------------------------------------------- */
+/* -- the desk -------------------------------------------------------------------------------- */
 
 static void serve_request(struct desk *desk, struct peer *peer)
 {

@@ -54,8 +54,7 @@ struct door {
 	uint8_t bytes[WALK_MAX + 1];
 };
 
-/* -- connections
- * ------------------------------------------------------------------------------------- */
+/* -- connections ----------------------------------------------------------------------------- */
 
 /* Takes the connection out of the door; the descriptor stays open. */
 static void forget(struct door *door, struct connection *c)
@@ -140,8 +139,7 @@ static void connection_event(struct door *door, struct connection *c, uint32_t e
 		refuse(door, c, DOOR_EARLY);
 }
 
-/* -- accepting
- * --------------------------------------------------------------------------------------- */
+/* -- accepting ------------------------------------------------------------------------------- */
 
 static bool in_group(int fd, const struct ucred *peer, gid_t group)
 {
@@ -235,8 +233,7 @@ static void accept_some(struct door *door)
 	}
 }
 
-/* -- returning
- * --------------------------------------------------------------------------------------- */
+/* -- returning ------------------------------------------------------------------------------- */
 
 void door_return(struct door *door, int *fd)
 {
@@ -271,8 +268,7 @@ static void take_returned(struct door *door)
 		hold(door, c);
 }
 
-/* -- the way out
- * ------------------------------------------------------------------------------------- */
+/* -- the way out ----------------------------------------------------------------------------- */
 
 static void begin_drain(struct door *door)
 {
@@ -315,8 +311,7 @@ static bool drained(const struct door *door)
 	return count == 0;
 }
 
-/* -- the loop
- * ---------------------------------------------------------------------------------------- */
+/* -- the loop -------------------------------------------------------------------------------- */
 
 static void due(void *context, struct timer *timer)
 {
@@ -362,8 +357,7 @@ void door_run(struct door *door)
 	}
 }
 
-/* -- life
- * -------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 /* Watches a descriptor; the event points to the door's own field, where others point to a
  * connection. */

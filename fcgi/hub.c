@@ -13,8 +13,7 @@
 #include "policy.h"
 #include "poll.h"
 
-/* -- the inbox
- * --------------------------------------------------------------------------------------- */
+/* -- the inbox ------------------------------------------------------------------------------- */
 
 typedef void receive(struct hub *hub, struct message *message);
 
@@ -27,6 +26,7 @@ struct message {
 	uint64_t id;
 	struct store_revocation revocation;
 	struct store_state state;
+	size_t bytes; /* of the frames */
 	size_t n;
 	struct frame *frames[];
 };
@@ -58,7 +58,7 @@ static bool post(struct hub *hub, struct message *m)
 		else
 			in->first = m;
 		in->last = m;
-		in->backlog += m->n;
+		in->backlog += m->bytes;
 	}
 	pthread_mutex_unlock(&in->lock);
 	if (wake)
@@ -90,8 +90,7 @@ static void wait_for_room(struct hub *hub)
 	pthread_mutex_unlock(&in->lock);
 }
 
-/* -- what a message does
- * ----------------------------------------------------------------------------- */
+/* -- what a message does --------------------------------------------------------------------- */
 
 static void wake_list(struct hub *hub, enum subscriber_state state)
 {
@@ -307,8 +306,7 @@ static void message_free(struct hub *hub, struct message *m)
 	free(m);
 }
 
-/* -- posting
- * ----------------------------------------------------------------------------------------- */
+/* -- posting --------------------------------------------------------------------------------- */
 
 static void post_or_free(struct hub *hub, struct message *m)
 {
@@ -350,8 +348,10 @@ int hub_frames(struct hub *hub, struct frame *const *frames, size_t n, int64_t h
 
 	if (!m)
 		return -1;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		m->frames[i] = frame_ref(frames[i]);
+		m->bytes += frame_size(frames[i]);
+	}
 	m->to = head;
 	wait_for_room(hub);
 	post_or_free(hub, m);
@@ -422,8 +422,7 @@ void hub_drain(struct hub *hub)
 	post_or_free(hub, message_new(receive_drain, 0));
 }
 
-/* -- the loop
- * ---------------------------------------------------------------------------------------- */
+/* -- the loop -------------------------------------------------------------------------------- */
 
 static void read_clocks(struct hub *hub)
 {
@@ -499,8 +498,7 @@ static void *hub_run(void *context)
 	return NULL;
 }
 
-/* -- life
- * -------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 static int open_inbox(struct inbox *in)
 {

@@ -22,8 +22,8 @@
 #include "wheel.h"
 
 enum {
-	HUB_BACKLOG =
-	    4096, /* frames in the inbox beyond which the tailer waits: the log is the queue */
+	/* Bytes of frames in the inbox beyond which the tailer waits: the log is the queue. */
+	HUB_BACKLOG = 4 << 20,
 	SERVE_END_MS = 10000, /* for so long an ending, or the rest of an answer, may take */
 	HUB_TURNS = 64, /* subscribers brought on in one round, before live ones are looked after */
 };
@@ -34,7 +34,7 @@ struct inbox {
 	pthread_mutex_t lock;
 	pthread_cond_t room; /* the backlog fell below HUB_BACKLOG */
 	struct message *first, *last;
-	size_t backlog; /* frames */
+	size_t backlog; /* bytes of frames */
 	bool closed;    /* the hub has ended: nothing is taken any more */
 };
 
@@ -81,8 +81,7 @@ void hub_stop(struct hub *hub);
 /* Stops and frees. NULL does nothing. */
 void hub_free(struct hub *hub);
 
-/* -- posting: any thread
- * ----------------------------------------------------------------------------- */
+/* -- posting: any thread --------------------------------------------------------------------- */
 
 /* Takes the subscriber, and gets it an end if that cannot be. */
 void hub_take(struct hub *hub, struct subscriber *subscriber);
@@ -118,14 +117,12 @@ void hub_policy(struct hub *hub);
 /* All are told goodbye, and so are those who still come. */
 void hub_drain(struct hub *hub);
 
-/* -- fanout.c: the hub's thread
- * ---------------------------------------------------------------------- */
+/* -- fanout.c: the hub's thread -------------------------------------------------------------- */
 
 /* Takes the frames into the ring, and sends each to the live ones who want it. */
 void fanout(struct hub *hub, struct frame *const *frames, size_t n);
 
-/* -- serve.c: the hub's thread
- * ----------------------------------------------------------------------- */
+/* -- serve.c: the hub's thread --------------------------------------------------------------- */
 
 /* Puts the subscriber into another state, and into that state's list. */
 void serve_state(struct hub *hub, struct subscriber *s, enum subscriber_state state);

@@ -38,8 +38,7 @@ static bool is_local(int fd)
 	       address.ss_family == AF_UNIX;
 }
 
-/* -- a path
- * ------------------------------------------------------------------------------------------ */
+/* -- a path ---------------------------------------------------------------------------------- */
 
 /* Removes a socket that nobody listens on any more; -1 when somebody does, or it is no socket. */
 static int clear_path(const struct sockaddr_un *address, const char **reason)
@@ -111,8 +110,7 @@ static int open_path(struct listener *l, const struct config *config, char error
 	return 0;
 }
 
-/* -- an address
- * -------------------------------------------------------------------------------------- */
+/* -- an address ------------------------------------------------------------------------------ */
 
 /* Takes "host:port" or "[v6]:port" apart, in place; -1 if it is neither. */
 static int split(char *text, char **host, char **port)
@@ -160,8 +158,7 @@ static int open_address(struct listener *l, const struct config *config, char er
 	return failed ? fail(l, error, config->socket, strerror(errno)) : 0;
 }
 
-/* -- all
- * --------------------------------------------------------------------------------------------- */
+/* -- all ------------------------------------------------------------------------------------- */
 
 static int open_own(struct listener *l, const struct config *config, char error[CONFIG_ERROR])
 {

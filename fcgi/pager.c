@@ -140,6 +140,11 @@ static bool open_store(struct pager *pager)
 	pager->store = store_open(pager->site->policy->config.database, STORE_READ, error);
 	if (!pager->store)
 		note_failure(pager, error);
+	/* A file that was put in place is not read before the tailer has given it an epoch. */
+	if (pager->store && store_identified(pager->store) != 1) {
+		store_close(pager->store);
+		pager->store = NULL;
+	}
 	return pager->store != NULL;
 }
 

@@ -20,8 +20,7 @@ static void warn(struct logger *logger, const char *what, const char *reason)
 	    F_TEXT("reason", reason));
 }
 
-/* -- Landlock: files
- * ---------------------------------------------------------------------------------- */
+/* -- Landlock: files ------------------------------------------------------------------------- */
 
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE /* Linux 6.2; Debian 12's headers are older than its kernels   \
 				       may be */
@@ -101,8 +100,7 @@ static int confine_files(const struct policy *policy, const char *config_file,
 	return failed ? -1 : 0;
 }
 
-/* -- seccomp: system calls
- * ---------------------------------------------------------------------------- */
+/* -- seccomp: system calls ------------------------------------------------------------------- */
 
 /* What serving takes, by what for. Whatever is not here fails with EPERM. */
 static const char *const calls[] = {
@@ -158,8 +156,7 @@ static int confine_calls(struct logger *logger)
 	return failed;
 }
 
-/* -- all
- * ---------------------------------------------------------------------------------------------- */
+/* -- all ------------------------------------------------------------------------------------- */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SANITIZED = 1 };

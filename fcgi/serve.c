@@ -27,8 +27,7 @@ enum {
 	SERVE_FAR = 2 * PAGE_FRAMES, /* behind the ring by more than this: ask where to go on */
 };
 
-/* -- states
- * ------------------------------------------------------------------------------------------ */
+/* -- states ---------------------------------------------------------------------------------- */
 
 void serve_state(struct hub *hub, struct subscriber *s, enum subscriber_state state)
 {
@@ -84,8 +83,7 @@ void serve_bye(struct hub *hub, struct subscriber *s, int end)
 		serve_state(hub, s, SUBSCRIBER_RUN);
 }
 
-/* -- sending
- * ----------------------------------------------------------------------------------------- */
+/* -- sending --------------------------------------------------------------------------------- */
 
 static void count(struct hub *hub, struct subscriber *s, size_t bytes, size_t events)
 {
@@ -144,8 +142,7 @@ bool serve_send(struct hub *hub, struct subscriber *s, const struct batch *batch
 	return (size_t)n == batch->len && s->state != SUBSCRIBER_ENDED;
 }
 
-/* -- bringing on
- * ------------------------------------------------------------------------------------- */
+/* -- bringing on ----------------------------------------------------------------------------- */
 
 /* Asks the pager what lies between here and the ring when that is far and the last page was for
  * others. */
@@ -316,8 +313,7 @@ void serve_run(struct hub *hub, struct subscriber *s)
 	serve_state(hub, s, SUBSCRIBER_RUN); /* behind the others */
 }
 
-/* -- time
- * -------------------------------------------------------------------------------------------- */
+/* -- time ------------------------------------------------------------------------------------ */
 
 /* Whether the subscriber is at a place where a ping may stand, and has been silent for long enough.
  */
@@ -385,14 +381,15 @@ static void subscriber_due(struct hub *hub, struct subscriber *s)
 		set_timer(hub, s);
 }
 
-/* Who waits for a page asks again, lest a lost answer be waited for. A stream that was opened on
- * another log than ours, in the moment in which the log was replaced, is sent back to ask anew. */
+/* Who waits for a page asks again, lest a lost answer be waited for. Who came with another log than
+ * ours, in the moment in which the log was replaced, is sent back to ask anew. */
 static void look_again(struct hub *hub, struct subscriber *s)
 {
-	if (!s->poll && strcmp(s->epoch, hub->epoch) != 0 &&
-	    hub->now_ms - s->opened_ms > SERVE_STRANGE_MS)
-		serve_end(hub, s, END_BROKEN);
-	else if (hub->now_ms - s->asked_ms >= SERVE_ASK_MS)
+	bool strange = strcmp(s->epoch, hub->epoch) != 0;
+
+	if (strange && hub->now_ms - s->opened_ms > SERVE_STRANGE_MS)
+		serve_end(hub, s, s->poll ? BYE_NONE : END_BROKEN);
+	else if (s->state == SUBSCRIBER_WAIT_PAGE && hub->now_ms - s->asked_ms >= SERVE_ASK_MS)
 		serve_state(hub, s, SUBSCRIBER_RUN);
 }
 
@@ -408,7 +405,7 @@ static void every_second(struct hub *hub)
 	DL_FOREACH_SAFE2 (hub->all, s, next, all_next) {
 		if (stepped && s->state != SUBSCRIBER_ENDED && !s->end && !s->answer)
 			wheel_set(&hub->wheel, &s->timer, hub->now_ms);
-		if (s->state == SUBSCRIBER_WAIT_PAGE)
+		if (s->state == SUBSCRIBER_WAIT_PAGE || s->state == SUBSCRIBER_WAIT_HEAD)
 			look_again(hub, s);
 		if (s->poll || s->answer || s->state == SUBSCRIBER_LIVE ||
 		    s->cursor.seq >= hub->ring.head)
@@ -436,8 +433,7 @@ void serve_due(void *context, struct timer *timer)
 						       offsetof(struct subscriber, timer)));
 }
 
-/* -- the end
- * ----------------------------------------------------------------------------------------- */
+/* -- the end --------------------------------------------------------------------------------- */
 
 static void leave_topics(struct hub *hub, struct subscriber *s)
 {

@@ -52,8 +52,7 @@ struct tailer {
 	int64_t oldest_ms; /* created_at of the first frame in this message */
 };
 
-/* -- failures
- * ---------------------------------------------------------------------------------------- */
+/* -- failures -------------------------------------------------------------------------------- */
 
 /* Logs that the log cannot be read, once, and closes it: it is opened anew at the next look. */
 static void fail(struct tailer *t, const char *error)
@@ -65,8 +64,7 @@ static void fail(struct tailer *t, const char *error)
 	t->store = NULL;
 }
 
-/* -- another log
- * ------------------------------------------------------------------------------------- */
+/* -- another log ----------------------------------------------------------------------------- */
 
 /* Gives the log a new epoch if it is a copy put in place of another, or if `back` says that its ids
  * went back. -1 when it cannot be written. */
@@ -81,7 +79,7 @@ static int renew(struct tailer *t, bool back)
 		return -1;
 	}
 	store_patience(store, TAILER_PATIENCE_MS);
-	if (store_identify(store) >= 0 && (!back || store_renew(store) == 0))
+	if (store_identify(store) >= 0 && (!back || store_renew(store, t->state.epoch) >= 0))
 		failed = 0;
 	else
 		fail(t, store_error(store));
@@ -128,8 +126,7 @@ static int follow_file(struct tailer *t)
 	return compare(t);
 }
 
-/* -- new events
- * -------------------------------------------------------------------------------------- */
+/* -- new events ------------------------------------------------------------------------------ */
 
 static int add_frame(void *context, const struct event *event)
 {
@@ -256,8 +253,7 @@ static bool look_once(struct tailer *t)
 	return true;
 }
 
-/* -- the thread
- * -------------------------------------------------------------------------------------- */
+/* -- the thread ------------------------------------------------------------------------------ */
 
 /* How long to wait before the next look, in microseconds. */
 static int64_t pause_us(struct tailer *t)

@@ -47,7 +47,7 @@ int64_t clock_mono_us(void)
 	return now_ns(CLOCK_MONOTONIC) / 1000;
 }
 
-/* -- formatting -------------------------------------------------------------------------------- */
+/* -- formatting ------------------------------------------------------------------------------ */
 
 /* Writes value with exactly n digits, and the byte that follows it; returns where to go on. */
 static char *put_number(char *at, int value, int n, char then)
@@ -98,7 +98,7 @@ void clock_format_ms(int64_t wall_ms, char out[CLOCK_TEXT])
 	format(wall_ms, true, out);
 }
 
-/* -- parsing ----------------------------------------------------------------------------------- */
+/* -- parsing --------------------------------------------------------------------------------- */
 
 /* The next byte, or NUL at the end; nothing that we read may be a NUL. */
 static char peek(const struct reader *r)

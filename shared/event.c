@@ -7,8 +7,7 @@
 #include "clock.h"
 #include "utf8.h"
 
-/* -- ids
- * --------------------------------------------------------------------------------------------- */
+/* -- ids ------------------------------------------------------------------------------------- */
 
 /* Reads the digits at the start of text and returns how many they are; 0 if they are no seq. */
 static size_t parse_seq(struct span text, int64_t *seq)
@@ -58,8 +57,7 @@ void event_id_format(int64_t seq, const char *epoch, char out[EVENT_ID_TEXT])
 	snprintf(out, EVENT_ID_TEXT, "%" PRId64 "-%.*s", seq, EVENT_EPOCH, epoch);
 }
 
-/* -- JSON
- * -------------------------------------------------------------------------------------------- */
+/* -- JSON ------------------------------------------------------------------------------------ */
 
 /* Bytes that have a short escape (RFC 8259 section 7), each followed by its letter. */
 static const char SHORT[][2] = {

@@ -4,8 +4,7 @@
 
 #include "channel.h"
 
-/* -- reading
- * ----------------------------------------------------------------------------------------- */
+/* -- reading --------------------------------------------------------------------------------- */
 
 /* The column's bytes as they are; sqlite3_column_text would make text of a BLOB. */
 static struct span column(sqlite3_stmt *s, int i)
@@ -120,8 +119,7 @@ int store_page(struct store *store, int64_t after, size_t limit, size_t limit_by
 	return result;
 }
 
-/* -- skipping
- * ---------------------------------------------------------------------------------------- */
+/* -- skipping -------------------------------------------------------------------------------- */
 
 /* Lowers *next to the first event of the channel after `after`. */
 static int next_of_channel(struct store *store, struct span channel, int64_t after, int64_t *next)
@@ -223,8 +221,7 @@ int store_skip(struct store *store, int64_t after, const struct filter *filter, 
 	return result;
 }
 
-/* -- writing
- * ----------------------------------------------------------------------------------------- */
+/* -- writing --------------------------------------------------------------------------------- */
 
 int store_limit_data(struct store *store, int64_t bytes)
 {

@@ -22,7 +22,7 @@ enum {
 _Static_assert(KEY_PUBLIC == crypto_sign_PUBLICKEYBYTES, "Ed25519 public key size");
 _Static_assert(KEY_SECRET == crypto_sign_SECRETKEYBYTES, "Ed25519 secret key size");
 
-/* -- PASERK text ------------------------------------------------------------------------------- */
+/* -- PASERK text ----------------------------------------------------------------------------- */
 
 static bool has_prefix(struct span text, const char *prefix)
 {
@@ -122,7 +122,7 @@ void key_generate(uint8_t secret[KEY_SECRET])
 	crypto_sign_keypair(public, secret);
 }
 
-/* -- files ------------------------------------------------------------------------------------- */
+/* -- files ----------------------------------------------------------------------------------- */
 
 /* What a key file must be like. */
 struct demand {
@@ -205,7 +205,7 @@ static int read_key(const char *path, const struct demand *demand, char text[FIL
 	return len == -1 ? -1 : 0;
 }
 
-/* -- the key set ------------------------------------------------------------------------------- */
+/* -- the key set ----------------------------------------------------------------------------- */
 
 /* Whether the text is meant as a PASERK line: 'k', a version, '.'. */
 static bool is_paserk(struct span text)

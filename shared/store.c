@@ -8,8 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* -- errors and statements
- * --------------------------------------------------------------------------- */
+/* -- errors and statements ------------------------------------------------------------------- */
 
 int store_fail(struct store *store, const char *format, ...)
 {
@@ -102,8 +101,7 @@ int store_number(sqlite3 *db, const char *sql, int64_t *value)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-/* -- opening
- * ----------------------------------------------------------------------------------------- */
+/* -- opening --------------------------------------------------------------------------------- */
 
 int store_harden(sqlite3 *db)
 {
@@ -261,8 +259,7 @@ void store_patience(struct store *store, int ms)
 	sqlite3_busy_timeout(store->db, ms);
 }
 
-/* -- the library
- * ------------------------------------------------------------------------------------- */
+/* -- the library ----------------------------------------------------------------------------- */
 
 const char *store_library(void)
 {
@@ -281,8 +278,7 @@ bool store_library_affected(void)
 	return store_number_affected(sqlite3_libversion_number());
 }
 
-/* -- watching
- * ---------------------------------------------------------------------------------------- */
+/* -- watching -------------------------------------------------------------------------------- */
 
 int store_changed(struct store *store)
 {

@@ -40,8 +40,7 @@ struct store_state {
 	char epoch[EVENT_EPOCH + 1];
 };
 
-/* -- store.c: opening and watching
- * ------------------------------------------------------------------ */
+/* -- store.c: opening and watching ----------------------------------------------------------- */
 
 /* Opens an existing log of exactly STORE_VERSION, with the settings every connection has. NULL with
  * the reason in error (missing, not a log, older: run `sluicectl init`, newer: upgrade sluice, no
@@ -74,15 +73,13 @@ bool store_moved(struct store *store);
 /* Head, oldest, pruned and epoch, read in one transaction; -1 on failure. */
 int store_state(struct store *store, struct store_state *state);
 
-/* -- migrate.c: making and upgrading (only the tool calls these)
- * ------------------------------------- */
+/* -- migrate.c: making and upgrading (only the tool calls these) ----------------------------- */
 
 /* Makes the log if there is none and applies the migrations it lacks, each in a transaction; safe
  * to repeat. -1 with the reason. On success *from is the version it had (0: just made). */
 int store_migrate(const char *path, int *from, char error[STORE_ERROR]);
 
-/* -- events.c
- * ---------------------------------------------------------------------------------------- */
+/* -- events.c -------------------------------------------------------------------------------- */
 
 /* Called for each row, oldest first; the event's spans live until it returns. A return other than 0
  * ends the page there, the row not counted as read. */
@@ -122,8 +119,7 @@ void store_rollback(struct store *store);
  * failed with the reason. */
 int store_publish(struct store *store, const struct event *event, int64_t ttl_ms, int64_t *seq);
 
-/* -- revocations.c
- * ----------------------------------------------------------------------------------- */
+/* -- revocations.c --------------------------------------------------------------------------- */
 
 struct store_revocation {
 	int64_t id;
@@ -149,8 +145,7 @@ int store_revocations(struct store *store, int64_t after, struct store_revocatio
 bool store_revocation_ends(
     const struct store_revocation *r, const char *sub, const char *jti, int64_t iat_ms);
 
-/* -- upkeep.c: all need STORE_WRITE
- * ------------------------------------------------------------------ */
+/* -- upkeep.c: all need STORE_WRITE ---------------------------------------------------------- */
 
 struct store_retention {
 	int64_t keep_for;    /* ms */
@@ -174,7 +169,12 @@ int store_checkpoint(struct store *store);
  */
 int store_identify(struct store *store);
 
-/* Renews the epoch at once: known ids may come again. -1 on failure. */
-int store_renew(struct store *store);
+/* Whether the log is the file that it remembers to be: 1 yes, 0 no (store_identify is due), -1
+ * failed. STORE_READ is enough. */
+int store_identified(struct store *store);
+
+/* Renews the epoch if it still is the known one: its ids may come again. 1 renewed, 0 somebody else
+ * did, -1 failed. */
+int store_renew(struct store *store, const char *known);
 
 #endif

@@ -77,8 +77,7 @@ struct migration {
 
 extern const struct migration migrations[];
 
-/* -- store.c
- * ----------------------------------------------------------------------------------------- */
+/* -- store.c --------------------------------------------------------------------------------- */
 
 /* Sets what every connection to a log has, migrating ones included; an SQLite result code. */
 int store_harden(sqlite3 *db);
@@ -112,8 +111,7 @@ void store_read_end(struct store *store, bool own);
 /* Whether SQLite of this number (sqlite3_libversion_number) has the WAL-reset bug. */
 bool store_number_affected(int number);
 
-/* -- migrate.c
- * --------------------------------------------------------------------------------------- */
+/* -- migrate.c ------------------------------------------------------------------------------- */
 
 /* store_migrate with a table of the caller's choice, and without identifying the new log. */
 int store_migrate_with(

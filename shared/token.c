@@ -19,7 +19,7 @@ enum { DEPTH_MAX = 16 };
 /* Every reason is a string constant; no reason means that all is well. */
 #define FINE ((const char *)NULL)
 
-/* -- JSON -------------------------------------------------------------------------------------- */
+/* -- JSON ------------------------------------------------------------------------------------ */
 
 /* Whether brackets outside of strings are at most DEPTH_MAX deep. */
 static bool shallow(struct span json)
@@ -65,7 +65,7 @@ static struct span string_span(const json_t *string)
 	return (struct span){json_string_value(string), json_string_length(string)};
 }
 
-/* -- the claims, one reader each --------------------------------------------------------------- */
+/* -- the claims, one reader each ------------------------------------------------------------- */
 
 /* Control characters: C0, DEL, and C1, which UTF-8 writes as C2 80 to C2 9F. Names are shown in
  * logs and on terminals. */
@@ -266,7 +266,7 @@ void token_unref(struct claims *claims)
 	free(claims);
 }
 
-/* -- the token --------------------------------------------------------------------------------- */
+/* -- the token ------------------------------------------------------------------------------- */
 
 enum token_verdict token_check_times(
     const struct claims *claims, int64_t now_ms, const char **reason)

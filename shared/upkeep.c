@@ -16,8 +16,7 @@ enum { OLDEST_ASKED = 16 };
 
 enum { IDENTITY_TEXT = 64 };
 
-/* -- retention
- * --------------------------------------------------------------------------------------- */
+/* -- retention ------------------------------------------------------------------------------- */
 
 /* What there is to remove. */
 struct due {
@@ -188,8 +187,7 @@ int store_prune(struct store *store, const struct store_retention *keep, int64_t
 	return store_commit(store) == -1 ? -1 : STORE_PRUNE_MAX - left;
 }
 
-/* -- checkpoints
- * ------------------------------------------------------------------------------------- */
+/* -- checkpoints ----------------------------------------------------------------------------- */
 
 int64_t store_wal_bytes(const struct store *store)
 {
@@ -215,8 +213,7 @@ int store_checkpoint(struct store *store)
 	return 1;
 }
 
-/* -- identity
- * ---------------------------------------------------------------------------------------- */
+/* -- identity -------------------------------------------------------------------------------- */
 
 /* The inode alone would not do: file systems give the number of a removed file to the next one. */
 static int file_identity(struct store *store, char out[IDENTITY_TEXT])
@@ -252,9 +249,10 @@ static int remembers(struct store *store, const char *identity)
 	return store_done(store, s, rc) == -1 ? -1 : same;
 }
 
-/* Writes a new epoch and the identity; returns how many rows that changed, or -1. */
-static int renew(
-    struct store *store, enum store_statement which, const char *sql, const char *identity)
+/* Writes a new epoch and the identity; known is the statement's third parameter, or NULL. Returns
+ * how many rows that changed, or -1. */
+static int renew(struct store *store, enum store_statement which, const char *sql,
+    const char *identity, const char *known)
 {
 	sqlite3_stmt *s = store_statement(store, which, sql);
 	uint8_t bytes[EVENT_EPOCH / 2];
@@ -268,6 +266,8 @@ static int renew(
 	rc = sqlite3_bind_text(s, 1, epoch, -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_text(s, 2, identity, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK && known)
+		rc = sqlite3_bind_text(s, 3, known, -1, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(s);
 	if (store_done(store, s, rc) == -1)
@@ -287,16 +287,22 @@ int store_identify(struct store *store)
 		return same == 1 ? 0 : -1;
 	/* The statement asks again, under the write lock: of several that noticed, one renews. */
 	return renew(store, STORE_IDENTIFY,
-	    "UPDATE log SET epoch = ?1, identity = ?2 WHERE identity <> ?2", identity);
+	    "UPDATE log SET epoch = ?1, identity = ?2 WHERE identity <> ?2", identity, NULL);
 }
 
-int store_renew(struct store *store)
+int store_identified(struct store *store)
+{
+	char identity[IDENTITY_TEXT];
+
+	return file_identity(store, identity) == -1 ? -1 : remembers(store, identity);
+}
+
+int store_renew(struct store *store, const char *known)
 {
 	char identity[IDENTITY_TEXT];
 
 	if (file_identity(store, identity) == -1)
 		return -1;
-	if (renew(store, STORE_RENEW, "UPDATE log SET epoch = ?1, identity = ?2", identity) == -1)
-		return -1;
-	return 0;
+	return renew(store, STORE_RENEW,
+	    "UPDATE log SET epoch = ?1, identity = ?2 WHERE epoch = ?3", identity, known);
 }

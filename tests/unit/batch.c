@@ -194,8 +194,7 @@ static void test_owed_by_control(void **state)
 	    4 + 9 + 9 + 24);
 }
 
-/* -- settling
- * ---------------------------------------------------------------------------------------- */
+/* -- settling -------------------------------------------------------------------------------- */
 
 /* What a client is to get: frames by seq, a gap that moves it to 10, frames, a goodbye. */
 static const struct item {

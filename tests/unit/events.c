@@ -194,8 +194,7 @@ static void unchecked_rows_are_readable(void **state)
 	store_close(store);
 }
 
-/* -- skips against a model
- * --------------------------------------------------------------------------- */
+/* -- skips against a model ------------------------------------------------------------------- */
 
 static const char *const CHANNELS[] = {
     "a", "a/", "a/1", "a/2", "a/b/1", "a/b/2", "a0", "a-", "b/1", "b/~", "c", "c~", "d/x"};
@@ -351,8 +350,7 @@ static void skips_agree_with_pages(void **state)
 	store_close(store);
 }
 
-/* -- cost
- * -------------------------------------------------------------------------------------------- */
+/* -- cost ------------------------------------------------------------------------------------ */
 
 static int spent(struct store *store, enum store_statement which, int what)
 {
@@ -387,8 +385,7 @@ static void the_tail_is_read_alone(void **state)
 	store_close(store);
 }
 
-/* -- publishing
- * -------------------------------------------------------------------------------------- */
+/* -- publishing ------------------------------------------------------------------------------ */
 
 static const struct event HELLO = {.channel = {"a", 1}, .data = {"hello", 5}};
 

@@ -198,8 +198,7 @@ static void test_kept(void **state)
 	peer_close(&p->peer);
 }
 
-/* -- what is refused
- * --------------------------------------------------------------------------------- */
+/* -- what is refused ------------------------------------------------------------------------- */
 
 static void put_garbage(struct pair *p, size_t which)
 {
@@ -269,8 +268,7 @@ static void test_too_large(void **state)
 	free(value);
 }
 
-/* -- what it costs
- * ----------------------------------------------------------------------------------- */
+/* -- what it costs --------------------------------------------------------------------------- */
 
 static size_t open_descriptors(void)
 {

@@ -63,8 +63,7 @@ static void unhex(const char *hex, uint8_t *out)
 	}
 }
 
-/* -- text
- * ------------------------------------------------------------------------------------------ */
+/* -- text ------------------------------------------------------------------------------------ */
 
 static void public_keys_are_written_as_paserk(void **state)
 {
@@ -222,8 +221,7 @@ static void generated_pairs_are_whole_and_differ(void **state)
 	assert_int_equal(key_public_parse(span_of(line), &key), 0);
 }
 
-/* -- files
- * ----------------------------------------------------------------------------------------- */
+/* -- files ----------------------------------------------------------------------------------- */
 
 struct place {
 	char dir[64];

@@ -32,7 +32,7 @@
 
 enum {
 	CLIENTS = 8,
-	LOGS = 6, /* the last so many logs are remembered, for clients who still read them */
+	LOGS = 8, /* the last so many logs are remembered, for clients who still read them */
 	WANTS = 64,
 	FD = 1000,          /* descriptors of the played sockets: FD + the client's place */
 	EPOCH_MS = 1000000, /* the wall clock at the start */
@@ -128,8 +128,7 @@ struct model {
 
 static struct model m;
 
-/* -- chance
- * ------------------------------------------------------------------------------------------ */
+/* -- chance ---------------------------------------------------------------------------------- */
 
 /* Xorshift: the same numbers for the same seed, everywhere. */
 static uint64_t chance(uint64_t below)
@@ -154,8 +153,7 @@ static bool one_in(uint64_t n)
 		}                                                                                  \
 	} while (0)
 
-/* -- the log
- * ----------------------------------------------------------------------------------------- */
+/* -- the log --------------------------------------------------------------------------------- */
 
 static struct store *current(void)
 {
@@ -315,8 +313,20 @@ static void replace(void)
 		prune_oldest();
 }
 
-/* -- what the real code calls
- * ------------------------------------------------------------------------ */
+/* The same log under another epoch, as when it was restored in place. */
+static void renew_epoch(void)
+{
+	const struct store *old = current();
+	struct store *log = &m.logs[++m.log % LOGS];
+	struct row *rows = log->rows;
+
+	memcpy(rows, old->rows, old->n * sizeof(*rows));
+	*log = *old;
+	log->rows = rows;
+	snprintf(log->epoch, sizeof(log->epoch), "%08x", ++m.epochs);
+}
+
+/* -- what the real code calls ---------------------------------------------------------------- */
 
 int store_state(struct store *store, struct store_state *state)
 {
@@ -328,10 +338,14 @@ int store_page(struct store *log, int64_t after, size_t limit, size_t limit_byte
     store_visit *visit, void *context, struct store_page *page)
 {
 	size_t bytes = 0, n = 0;
-	size_t i = row_after(log, after);
 
+	/* What may happen between the reading of the epoch and of the rows. */
 	if (one_in(64))
-		prune_oldest(); /* between the reading of the epoch and of the rows */
+		prune_oldest();
+	if (one_in(100))
+		renew_epoch();
+	log = current();
+	size_t i = row_after(log, after);
 	*page = (struct store_page){.state = state_of(log), .last = after};
 	for (; i < log->n && n < limit && bytes < limit_bytes; i++) {
 		if (log->rows[i].removed)
@@ -494,8 +508,7 @@ ssize_t peer_send(const struct peer *peer, const void *bytes, size_t len)
 	return (ssize_t)n;
 }
 
-/* -- what a client receives
- * -------------------------------------------------------------------------- */
+/* -- what a client receives ------------------------------------------------------------------ */
 
 /* Every event after what the client has seen and before this seq must be one that it need not get:
  * another's, expired, or lost and told. */
@@ -694,8 +707,7 @@ static void check_closed(struct client *c)
 	c->s = NULL;
 }
 
-/* -- what happens
- * ------------------------------------------------------------------------------------ */
+/* -- what happens ---------------------------------------------------------------------------- */
 
 static void set_clocks(void)
 {
@@ -1012,8 +1024,7 @@ static void step(void)
 		settle_down();
 }
 
-/* -- the run
- * ----------------------------------------------------------------------------------------- */
+/* -- the run --------------------------------------------------------------------------------- */
 
 static void open_model(void)
 {

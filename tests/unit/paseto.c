@@ -89,8 +89,7 @@ static bool parses(struct span token)
 	return paseto_parse(token, &parts) == 0;
 }
 
-/* -- the official vectors
- * -------------------------------------------------------------------------- */
+/* -- the official vectors -------------------------------------------------------------------- */
 
 static void assert_vector(struct span token, struct span footer)
 {
@@ -136,8 +135,7 @@ static void failing_vectors(void **state)
 	assert_false(parses(SPAN(F_4)));
 }
 
-/* -- tampering
- * ------------------------------------------------------------------------------------- */
+/* -- tampering ------------------------------------------------------------------------------- */
 
 static void every_flipped_bit(void **state)
 {
@@ -186,8 +184,7 @@ static void another_key(void **state)
 	assert_false(paseto_verify(&parts, secret + KEY_PUBLIC));
 }
 
-/* -- the text form
- * --------------------------------------------------------------------------------- */
+/* -- the text form --------------------------------------------------------------------------- */
 
 static void other_headers(void **state)
 {
@@ -300,8 +297,7 @@ static void token_length_is_limited(void **state)
 	free(token);
 }
 
-/* -- the parts
- * ------------------------------------------------------------------------------------- */
+/* -- the parts ------------------------------------------------------------------------------- */
 
 /* Common.md, "PAE Definition": the count, then each piece after its length, little-endian. */
 static void pae_is_exact(void **state)
@@ -408,8 +404,7 @@ static void base64_of_any_length_is_read_again(void **state)
 	}
 }
 
-/* -- signing
- * --------------------------------------------------------------------------------------- */
+/* -- signing --------------------------------------------------------------------------------- */
 
 /* 4096 characters less the header hold 3064 bytes in 4086 characters: 3000 of message, 64 of
  * signature. */

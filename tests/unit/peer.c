@@ -232,8 +232,7 @@ static void test_gone(void **state)
 	assert_int_equal(peer_listen(&p->peer), PEER_GONE);
 }
 
-/* -- listening
- * --------------------------------------------------------------------------------------- */
+/* -- listening ------------------------------------------------------------------------------- */
 
 static void say(struct pair *p, const void *bytes, size_t len)
 {

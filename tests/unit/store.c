@@ -131,7 +131,7 @@ static void readers_do_not_write(void **state)
 	assert_int_equal(store_begin(store), -1);
 	assert_int_equal(store_limit_data(store, 1000), -1);
 	assert_int_equal(store_revoke(store, "t", NULL, INT64_C(9000000000000)), -1);
-	assert_int_equal(store_renew(store), -1);
+	assert_int_equal(store_renew(store, "00000000"), -1);
 	store_close(store);
 }
 

@@ -274,8 +274,7 @@ static void asking_takes_no_lock(void **state)
 	store_close(store);
 }
 
-/* -- checkpoints
- * ------------------------------------------------------------------------------------- */
+/* -- checkpoints ----------------------------------------------------------------------------- */
 
 static int64_t timeout(struct store *store)
 {
@@ -338,8 +337,7 @@ static void no_wal_is_no_bytes(void **state)
 	store_close(store);
 }
 
-/* -- identity
- * ---------------------------------------------------------------------------------------- */
+/* -- identity -------------------------------------------------------------------------------- */
 
 static void read_epoch(struct store *store, char out[EVENT_EPOCH + 1])
 {
@@ -363,7 +361,7 @@ static void a_copy_gets_a_new_epoch(void **state)
 	assert_int_equal(rename(s->other, s->path), 0);
 	/* The old connection still has the old file. */
 	assert_int_equal(store_identify(store), -1);
-	assert_int_equal(store_renew(store), -1);
+	assert_int_equal(store_renew(store, "00000000"), -1);
 	store_close(store);
 
 	store = scratch_open(s, STORE_WRITE);
@@ -406,7 +404,9 @@ static void renewing(void **state)
 	char before[EVENT_EPOCH + 1], after[EVENT_EPOCH + 1];
 
 	read_epoch(store, before);
-	assert_int_equal(store_renew(store), 0);
+	assert_int_equal(store_renew(store, "notthis1"), 0);
+	assert_int_equal(store_renew(store, before), 1);
+	assert_int_equal(store_renew(store, before), 0); /* the other responder was first */
 	read_epoch(store, after);
 	assert_string_not_equal(before, after);
 	assert_int_equal(strspn(after, "0123456789abcdef"), EVENT_EPOCH);
