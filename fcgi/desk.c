@@ -101,6 +101,8 @@ struct visit {
 
 static void visit_end(struct visit *v)
 {
+	if (v->store)
+		store_release(v->store);
 	limits_release(v->site->limits, &v->lease);
 	filter_unref(v->filter);
 	token_unref(v->claims);
@@ -136,10 +138,11 @@ static enum verdict check_revoked(struct visit *v)
 	const struct claims *c = v->claims;
 
 	v->store = open_store(v->desk);
+	if (!v->store)
+		return c ? VERDICT_LOG_UNAVAILABLE : VERDICT_OK; /* told after the channels */
+	store_hold(v->store);
 	if (!c)
 		return VERDICT_OK;
-	if (!v->store)
-		return VERDICT_LOG_UNAVAILABLE;
 	int revoked = store_revoked(v->store, c->sub, c->jti, c->iat_ms, clock_wall_ms());
 	if (revoked < 0) {
 		note_store(v->desk);
@@ -210,6 +213,7 @@ static void open_stream(struct visit *v)
 	struct span position = request_position(&v->desk->request);
 	struct resume from;
 
+	store_release(v->store);
 	resume_at(position, &v->state, &from);
 	struct opening opening = {.answer = &v->answer,
 	    .filter = v->filter,
@@ -252,6 +256,8 @@ static void visit(struct visit *v, void (*go_on)(struct visit *v))
 		if (verdict != VERDICT_OK) {
 			/* Before the answer: whoever has it may come back at once. */
 			limits_release(v->site->limits, &v->lease);
+			if (v->store)
+				store_release(v->store);
 			answer_refuse(v->site, &v->answer, verdict, v->reason);
 			return;
 		}
@@ -392,16 +398,16 @@ void desks_arrive(struct desks *desks, struct arrival *arrival)
 	else
 		desks->first = arrival;
 	desks->last = arrival;
-	pthread_cond_signal(&desks->work);
 	pthread_mutex_unlock(&desks->lock);
+	pthread_cond_signal(&desks->work);
 }
 
 void desks_poll(struct desks *desks, struct poll *poll)
 {
 	pthread_mutex_lock(&desks->lock);
 	LL_APPEND(desks->polls, poll);
-	pthread_cond_signal(&desks->work);
 	pthread_mutex_unlock(&desks->lock);
+	pthread_cond_signal(&desks->work);
 }
 
 struct desks *desks_new(size_t n)

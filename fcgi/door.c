@@ -21,7 +21,6 @@
 #include "hub.h"
 #include "logger.h"
 #include "metrics.h"
-#include "peer.h"
 #include "policy.h"
 #include "reload.h"
 #include "walk.h"
@@ -34,7 +33,8 @@ struct connection {
 	struct arrival arrival;
 	struct timer timer;
 	struct connection *prev, *next;
-	bool begun; /* a deadline runs */
+	bool begun;   /* a deadline runs */
+	bool watched; /* by epoll */
 };
 
 struct door {
@@ -60,7 +60,8 @@ struct door {
 static void forget(struct door *door, struct connection *c)
 {
 	wheel_cancel(&door->wheel, &c->timer);
-	epoll_ctl(door->epoll, EPOLL_CTL_DEL, c->arrival.fd, NULL);
+	if (c->watched)
+		epoll_ctl(door->epoll, EPOLL_CTL_DEL, c->arrival.fd, NULL);
 	DL_DELETE(door->all, c);
 	metrics_move(&door->site->metrics->connections, -1);
 }
@@ -116,16 +117,22 @@ static bool look(struct door *door, struct connection *c)
 	return false;
 }
 
-/* Edges, not levels: a half-sent request stays in the socket and must not wake us again and again.
- */
-static void hold(struct door *door, struct connection *c)
+/* Takes a connection in. The request is often there already: then a desk has it at once. Edges, not
+ * levels: a half-sent request stays in the socket and must not wake us again and again. True if it
+ * is kept here. */
+static bool hold(struct door *door, struct connection *c)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = c};
 
 	DL_APPEND(door->all, c);
 	metrics_move(&door->site->metrics->connections, 1);
-	if (epoll_ctl(door->epoll, EPOLL_CTL_ADD, c->arrival.fd, &event))
-		drop(door, c);
+	if (!look(door, c))
+		return false;
+	c->watched = true;
+	if (epoll_ctl(door->epoll, EPOLL_CTL_ADD, c->arrival.fd, &event) == 0)
+		return true;
+	drop(door, c);
+	return false;
 }
 
 static void connection_event(struct door *door, struct connection *c, uint32_t events)
@@ -174,11 +181,9 @@ static bool may_connect(const struct door *door, int fd)
 static void prepare(const struct door *door, int fd)
 {
 	struct timeval limit = {.tv_sec = DOOR_REQUEST_MS / 1000};
-	int size = PEER_BUFFER, on = 1;
+	int on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (!door->listener->local)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
@@ -194,8 +199,8 @@ static void admit_connection(struct door *door, int fd)
 	}
 	prepare(door, fd);
 	c->arrival.fd = fd;
-	begin(door, c);
-	hold(door, c);
+	if (hold(door, c))
+		begin(door, c);
 }
 
 static void listen_to(struct door *door, bool accepting)

@@ -80,6 +80,13 @@ static int send_wrapped(const struct peer *peer, struct span bytes, bool end, st
 	return rest->len ? 1 : 0;
 }
 
+void peer_bound(const struct peer *peer)
+{
+	int size = PEER_BUFFER;
+
+	setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int peer_begin(const struct peer *peer, struct span bytes)
 {
 	struct buf rest;

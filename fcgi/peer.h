@@ -30,6 +30,9 @@ ssize_t peer_send(const struct peer *peer, const void *bytes, size_t len);
  * section 5.4), or else it has gone or broken the protocol. Takes an abort out of the socket. */
 enum peer_state peer_listen(const struct peer *peer);
 
+/* Sets the socket's buffer for a stream: a client that does not read stops us there. */
+void peer_bound(const struct peer *peer);
+
 /* Sends the first bytes of an answer that goes on, in records, without waiting: a fresh connection
  * takes them. Returns 0, or -1 when it did not. */
 int peer_begin(const struct peer *peer, struct span bytes);

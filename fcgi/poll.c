@@ -231,30 +231,45 @@ static bool has_news(const struct found *f)
 	return f->n || f->more || f->gap.reason != GAP_NONE;
 }
 
+/* Sees where the log is, and goes over to it if it was replaced while the poll waited. */
+static enum verdict find_state(struct store *store, struct poll *poll, struct found *f)
+{
+	char old[EVENT_ID_TEXT];
+
+	if (store_state(store, &f->state))
+		return VERDICT_LOG_UNAVAILABLE;
+	if (strcmp(f->state.epoch, poll->epoch) == 0)
+		return VERDICT_OK;
+	event_id_format(poll->from.seq, poll->epoch, old);
+	resume_at(span_of(old), &f->state, &poll->from);
+	memcpy(poll->epoch, f->state.epoch, sizeof(poll->epoch));
+	return VERDICT_OK;
+}
+
+/* All that is read of the log for one answer, in one transaction. */
+static enum verdict read_log(const struct site *site, struct store *store, struct poll *poll,
+    struct found *f, const char **reason)
+{
+	if (!store || store_hold(store))
+		return VERDICT_LOG_UNAVAILABLE;
+	enum verdict verdict = still_valid(site, store, poll, reason);
+	if (verdict == VERDICT_OK)
+		verdict = find_state(store, poll, f);
+	if (verdict == VERDICT_OK && look(site, store, poll, f))
+		verdict = VERDICT_LOG_UNAVAILABLE;
+	store_release(store);
+	return verdict;
+}
+
 void poll_serve(const struct site *site, struct store *store, struct poll *poll)
 {
 	struct found f = {0};
 	const char *reason = NULL;
-	enum verdict verdict =
-	    store ? still_valid(site, store, poll, &reason) : VERDICT_LOG_UNAVAILABLE;
 
-	if (verdict != VERDICT_OK) {
-		refuse(site, poll, verdict, reason);
-		return;
-	}
 	buf_init(&f.events, POLL_MAX);
-	if (store_state(store, &f.state)) {
-		refuse(site, poll, VERDICT_LOG_UNAVAILABLE, NULL);
-		return;
-	}
-	if (strcmp(f.state.epoch, poll->epoch) != 0) { /* the log was replaced while it waited */
-		char old[EVENT_ID_TEXT];
-		event_id_format(poll->from.seq, poll->epoch, old);
-		resume_at(span_of(old), &f.state, &poll->from);
-		memcpy(poll->epoch, f.state.epoch, sizeof(poll->epoch));
-	}
-	if (look(site, store, poll, &f))
-		refuse(site, poll, VERDICT_LOG_UNAVAILABLE, NULL);
+	enum verdict verdict = read_log(site, store, poll, &f, &reason);
+	if (verdict != VERDICT_OK)
+		refuse(site, poll, verdict, reason);
 	else if (has_news(&f) || !park(site, poll, &f))
 		answer(site, poll, &f);
 	buf_free(&f.events);

@@ -96,6 +96,7 @@ static struct hub *open_for_real(const struct site *site, struct opening *o)
 		answer_refuse(site, o->answer, VERDICT_BUSY, NULL);
 		return NULL;
 	}
+	peer_bound(&s->peer);
 	if (!send_first(site, o)) {
 		subscriber_free(s);
 		return NULL;

@@ -32,23 +32,27 @@ struct membership {
 	size_t place;
 };
 
+/* What a live delivery touches stands first, in one or two cache lines. */
 struct subscriber {
+	struct peer peer;
+	uint8_t state;
+	uint8_t form;      /* enum frame_form */
+	uint8_t end;       /* why it is to end or has ended (metrics.h); BYE_NONE: it is not */
+	bool answer;       /* no subscriber, but the rest of a short answer: its carry */
+	bool closing;      /* the ending was begun: only the carry is still to be sent */
+	bool barren;       /* the last page had nothing for it */
+	struct poll *poll; /* a waiting poll; NULL: none */
+	size_t n_members;
+	int64_t last_ms; /* monotonic: when it was last sent anything */
+	uint64_t events, bytes;
+	uint64_t tick;            /* the tick it was made dirty in */
+	struct subscriber *dirty; /* the next one with several topics hit in this tick */
 	struct timer timer;
 	struct subscriber *prev, *next;         /* in the list of its state */
 	struct subscriber *all_prev, *all_next; /* in the hub's list of all */
-	struct subscriber *dirty; /* the next one with several topics hit in this tick */
-	uint64_t tick;            /* the tick it was made dirty in */
-	struct poll *poll;        /* a waiting poll; NULL: a stream */
-	struct peer peer;
-	uint8_t state;
-	uint8_t form;     /* enum frame_form */
-	uint8_t end;      /* why it is to end or has ended (metrics.h); BYE_NONE: it is not */
-	bool answer;      /* no subscriber, but the rest of a short answer: its carry */
-	bool closing;     /* the ending was begun: only the carry is still to be sent */
-	bool barren;      /* the last page had nothing for it */
-	uint16_t patient; /* pages to read before asking again where to go on */
+	uint8_t *carry;                         /* bytes to be sent before all else */
 	uint32_t carry_len;
-	uint8_t *carry; /* bytes to be sent before all else */
+	uint16_t patient; /* pages to read before asking again where to go on */
 	struct cursor cursor;
 	char epoch[EVENT_EPOCH + 1]; /* of the log that the cursor belongs to */
 	struct filter *filter;
@@ -58,10 +62,7 @@ struct subscriber {
 	uint64_t id;
 	int64_t opened_ms; /* monotonic */
 	int64_t asked_ms;  /* monotonic: when it last asked for a page */
-	int64_t last_ms;   /* monotonic: when it was last sent anything */
-	uint64_t events, bytes;
 	char address[48];
-	size_t n_members;
 	struct membership members[];
 };
 

@@ -25,14 +25,12 @@ enum {
 	TAILER_BLIND_MS = 50,      /* and this often where it does not */
 };
 
-/* A hint comes before its commit can be seen, so it starts a series of looks, so many microseconds
- * apart. A look that sees something starts the series again: a second commit may have raised its
- * hint before that look, and be visible only after it. The steps were measured: they find a commit
- * with an fsync in it within a fraction of the fsync's own time. */
-static const int series_us[] = {
-    0, 200, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000};
-
-enum { SERIES = sizeof(series_us) / sizeof(series_us[0]) };
+/* A hint comes before its commit can be seen, so it starts a series of looks: at once, after
+ * SERIES_FIRST_US, and then with pauses that grow by 18 % up to SERIES_LAST_US. A look that sees
+ * something starts the series again: a second commit may have raised its hint before that look, and
+ * be visible only after it. The steps were measured: they find a commit with an fsync in it within
+ * a fraction of the fsync's own time. */
+enum { SERIES_FIRST_US = 50, SERIES_LAST_US = 300000 };
 
 struct tailer {
 	const struct site *site;
@@ -40,7 +38,7 @@ struct tailer {
 	bool started;
 	int stop; /* eventfd */
 	struct watch watch;
-	size_t step; /* of the series; SERIES: none is running */
+	int64_t pause_us; /* before the series' next look; over SERIES_LAST_US: none is running */
 	struct store *store;
 	bool failing;
 	bool unread; /* the last look did not come to the end */
@@ -182,13 +180,42 @@ static void note_frames(struct tailer *t)
 
 enum look { LOOK_DONE, LOOK_MORE, LOOK_FAILED };
 
+static int read_revocations(struct tailer *t)
+{
+	struct store_revocation some[TAILER_REVOCATIONS];
+	int n;
+
+	do {
+		n = store_revocations(t->store, t->revocation, some, TAILER_REVOCATIONS);
+		for (int i = 0; i < n; i++) {
+			bool expired = some[i].expires_at <= clock_wall_ms();
+			for (size_t hub = 0; hub < t->site->n_hubs && !expired; hub++)
+				hub_revoke(t->site->hubs[hub], &some[i]);
+			t->revocation = some[i].id;
+		}
+	} while (n == TAILER_REVOCATIONS);
+	return n < 0 ? -1 : 0;
+}
+
+/* Reads the next events and all new revocations, in one transaction, which is over before anything
+ * waits. Revocations go first: a long publish must not hold them up. */
+static int read_log(struct tailer *t, struct store_page *page)
+{
+	if (store_hold(t->store))
+		return -1;
+	int failed = read_revocations(t) || store_page(t->store, t->state.head, TAILER_ROWS,
+						TAILER_DATA, add_frame, t, page);
+	store_release(t->store);
+	return failed ? -1 : 0;
+}
+
 /* Reads the next events and posts them. */
 static enum look read_some(struct tailer *t)
 {
 	struct store_page page;
 	enum look result = LOOK_FAILED;
 
-	if (store_page(t->store, t->state.head, TAILER_ROWS, TAILER_DATA, add_frame, t, &page)) {
+	if (read_log(t, &page)) {
 		fail(t, store_error(t->store));
 	} else if (strcmp(page.state.epoch, t->state.epoch) != 0) {
 		result = compare(t) ? LOOK_FAILED : LOOK_MORE;
@@ -210,24 +237,6 @@ static enum look read_some(struct tailer *t)
 	return result;
 }
 
-static void read_revocations(struct tailer *t)
-{
-	struct store_revocation some[TAILER_REVOCATIONS];
-	int n;
-
-	do {
-		n = store_revocations(t->store, t->revocation, some, TAILER_REVOCATIONS);
-		for (int i = 0; i < n; i++) {
-			bool expired = some[i].expires_at <= clock_wall_ms();
-			for (size_t hub = 0; hub < t->site->n_hubs && !expired; hub++)
-				hub_revoke(t->site->hubs[hub], &some[i]);
-			t->revocation = some[i].id;
-		}
-	} while (n == TAILER_REVOCATIONS);
-	if (n < 0)
-		fail(t, store_error(t->store));
-}
-
 /* Looks whether anything was committed, and reads it; true if so. */
 static bool look_once(struct tailer *t)
 {
@@ -240,11 +249,9 @@ static bool look_once(struct tailer *t)
 		fail(t, store_error(t->store));
 	if (changed < 0 || (changed == 0 && !t->unread))
 		return false;
-	do {
+	do
 		result = read_some(t);
-		if (t->store)
-			read_revocations(t); /* each time: a long publish must not hold them up */
-	} while (result == LOOK_MORE && t->store && !stopping(t, 0));
+	while (result == LOOK_MORE && t->store && !stopping(t, 0));
 	t->unread = result != LOOK_DONE || !t->store;
 	if (!t->unread) {
 		t->failing = false;
@@ -260,8 +267,8 @@ static int64_t pause_us(struct tailer *t)
 {
 	bool sees = watch_works(&t->watch);
 
-	if (t->step < SERIES)
-		return series_us[t->step];
+	if (t->pause_us <= SERIES_LAST_US)
+		return t->pause_us;
 	if (!sees && !t->blind_noted)
 		LOG(t->site->logger, LOGGER_WARN, "inotify_unavailable",
 		    F_TEXT("directory", t->watch.directory),
@@ -284,9 +291,9 @@ static bool wait_for_hint(struct tailer *t)
 	if (fds[0].revents)
 		return false;
 	if (watch_read(&t->watch))
-		t->step = 0;
-	else if (t->step < SERIES)
-		t->step++;
+		t->pause_us = 0;
+	else if (t->pause_us <= SERIES_LAST_US)
+		t->pause_us = t->pause_us ? t->pause_us + t->pause_us * 18 / 100 : SERIES_FIRST_US;
 	return true;
 }
 
@@ -297,7 +304,7 @@ static void *tailer_run(void *context)
 	watch_works(&t->watch); /* before the first look, so that nothing falls between the two */
 	do {
 		if (look_once(t))
-			t->step = 1;
+			t->pause_us = SERIES_FIRST_US;
 	} while (wait_for_hint(t));
 	return NULL;
 }
@@ -311,7 +318,7 @@ struct tailer *tailer_new(const struct site *site, const struct store_state *sta
 		return NULL;
 	t->site = site;
 	t->state = *state;
-	t->step = SERIES;
+	t->pause_us = SERIES_LAST_US + 1;
 	t->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->stop < 0 || watch_open(&t->watch, path)) {
 		tailer_free(t);

@@ -280,6 +280,18 @@ bool store_library_affected(void)
 
 /* -- watching -------------------------------------------------------------------------------- */
 
+int store_hold(struct store *store)
+{
+	bool own;
+
+	return store_read_begin(store, &own);
+}
+
+void store_release(struct store *store)
+{
+	store_read_end(store, !sqlite3_get_autocommit(store->db));
+}
+
 int store_changed(struct store *store)
 {
 	sqlite3_stmt *s = store_statement(store, STORE_DATA_VERSION, "PRAGMA data_version");

@@ -337,7 +337,7 @@ static void test_signals(void **state)
 	assert_true(action.sa_handler == SIG_DFL);
 }
 
-static int start(void **state)
+static int start_library(void **state)
 {
 	(void)state;
 	return handover_start();
@@ -358,5 +358,5 @@ int main(void)
 	    ON_PAIR(test_signals),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, start_library, NULL);
 }
