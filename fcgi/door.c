@@ -283,7 +283,7 @@ static void begin_drain(struct door *door)
 	epoll_ctl(door->epoll, EPOLL_CTL_DEL, door->listener->fd, NULL);
 	listen_close(door->listener);
 	for (size_t i = 0; i < door->site->n_hubs; i++)
-		hub_drain(door->site->hubs[i]);
+		hub_drain(door->site->hubs[i], BYE_DRAIN);
 }
 
 static void hear_signals(struct door *door)

@@ -228,10 +228,9 @@ static void receive_drain(struct hub *hub, struct message *m)
 {
 	struct subscriber *s, *next;
 
-	(void)m;
-	hub->draining = true;
+	hub->draining = (enum bye)m->id;
 	DL_FOREACH_SAFE2 (hub->all, s, next, all_next)
-		serve_bye(hub, s, BYE_DRAIN);
+		serve_bye(hub, s, (int)hub->draining);
 }
 
 static int join(struct hub *hub, struct subscriber *s)
@@ -282,7 +281,7 @@ static void receive_subscriber(struct hub *hub, struct message *m)
 	if (!still_signed(hub, s))
 		serve_bye(hub, s, BYE_REVOKED); /* the policy changed on its way here */
 	if (hub->draining)
-		serve_bye(hub, s, BYE_DRAIN);
+		serve_bye(hub, s, (int)hub->draining);
 }
 
 /* Ends a subscriber that never came into the hub. */
@@ -417,9 +416,13 @@ void hub_policy(struct hub *hub)
 	post_or_free(hub, message_new(receive_policy, 0));
 }
 
-void hub_drain(struct hub *hub)
+void hub_drain(struct hub *hub, enum bye reason)
 {
-	post_or_free(hub, message_new(receive_drain, 0));
+	struct message *m = message_new(receive_drain, 0);
+
+	if (m)
+		m->id = (uint64_t)reason;
+	post_or_free(hub, m);
 }
 
 /* -- the loop -------------------------------------------------------------------------------- */

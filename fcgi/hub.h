@@ -62,7 +62,7 @@ struct hub {
 	int64_t now_ms; /* monotonic, read once a round */
 	int64_t wall_ms;
 	int64_t offset_ms; /* wall minus monotonic, to notice that the wall clock was set */
-	bool draining;
+	enum bye draining; /* why all are to end; BYE_NONE: they are not */
 	bool stop;
 	long behind; /* as last told to the metrics */
 };
@@ -114,8 +114,8 @@ void hub_reset(struct hub *hub, const struct store_state *state);
 /* There is another policy: who was verified with a key that is out of it is to end. */
 void hub_policy(struct hub *hub);
 
-/* All are told goodbye, and so are those who still come. */
-void hub_drain(struct hub *hub);
+/* All are told goodbye, with this reason, and so are those who still come. */
+void hub_drain(struct hub *hub, enum bye reason);
 
 /* -- fanout.c: the hub's thread -------------------------------------------------------------- */
 

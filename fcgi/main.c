@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cgi.h"
 #include "desk.h"
 #include "digest.h"
 #include "door.h"
@@ -36,7 +37,8 @@ static const char usage[] =
     "\n"
     "Streams an SQLite event log to browsers as Server-Sent Events, as a FastCGI responder.\n"
     "Listens on fd 0 if that is a listening socket (lighttpd bin-path, spawn-fcgi, systemd), else on the\n"
-    "configured `socket`. SIGTERM ends it within two seconds; streams are told.\n"
+    "configured `socket`. SIGTERM ends it within two seconds; streams are told; SIGHUP reads the\n"
+    "configuration and keys again. Started by plain CGI, it answers that one request.\n"
     "\n"
     "  -c, --config FILE  the configuration; else $SLUICE_CONFIG, else " CONFIG_DEFAULT_FILE "\n"
     "  -t, --test         check the configuration and the log, then exit\n"
@@ -54,6 +56,7 @@ struct responder {
 	atomic_bool draining;
 	atomic_ulong next_stream;
 	struct tailer *tailer;
+	bool cgi; /* started for one request */
 	struct site site;
 };
 
@@ -186,10 +189,11 @@ static int make_site(struct responder *r, const struct store_state *state)
 	site->pager = pager_new(site);
 	site->keeper = keeper_new(site);
 	site->desks = desks_new((size_t)site->policy->config.desks);
-	site->door = door_new(site, &r->listener);
+	site->door = r->cgi ? NULL : door_new(site, &r->listener);
 	r->tailer = tailer_new(site, state);
 	bool made = site->limits && site->sessions && site->pages && site->pager && site->keeper &&
-		    site->desks && site->door && r->tailer && make_hubs(site, state) == 0;
+		    site->desks && (site->door || r->cgi) && r->tailer &&
+		    make_hubs(site, state) == 0;
 	return made ? 0 : complain("out of memory or descriptors at the start");
 }
 
@@ -247,22 +251,28 @@ static int serve(struct responder *r)
 {
 	const struct config *config = &r->site.policy->config;
 	char error[CONFIG_ERROR];
-	struct store_state state;
+	struct store_state state = {0};
 
-	if (look_at_log(config->database, true, &state))
+	/* A client of CGI is told that the log cannot be read; who starts a daemon is told right
+	 * here. */
+	if (look_at_log(config->database, true, &state) && !r->cgi)
 		return -1;
 	if (handover_start())
 		return complain("libfcgi cannot be started");
-	block_signals();
 	set_resources();
-	if (listen_open(&r->listener, config, error))
-		return complain(error);
+	if (!r->cgi) {
+		block_signals();
+		if (listen_open(&r->listener, config, error))
+			return complain(error);
+	}
 	if (make_site(r, &state))
 		return -1;
 	if (sandbox_enter(r->site.policy, r->site.file, &r->listener, &r->logger))
 		return complain("the sandbox cannot be entered; sandbox = no runs without");
 	if (start_threads(r))
 		return -1;
+	if (r->cgi)
+		return cgi_serve(&r->site);
 	announce(r, &state);
 	door_run(r->site.door);
 	return 0;
@@ -278,6 +288,7 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	r.listener.fd = -1;
+	r.cgi = cgi_is_request();
 	if (digest_start()) {
 		complain("libsodium cannot be started");
 		return 1;
@@ -289,7 +300,7 @@ int main(int argc, char **argv)
 	int failed =
 	    options.test ? look_at_log(r.site.policy->config.database, false, &state) : serve(&r);
 	take_apart(&r);
-	if (!options.test && !failed)
+	if (!options.test && !failed && !r.cgi)
 		LOG(&r.logger, LOGGER_INFO, "stopped", F_NUM("code", 0));
 	return failed ? 1 : 0;
 }

@@ -110,9 +110,9 @@ static const char *const calls[] = {
     "open", "openat", "access", "faccessat", "faccessat2", "stat", "lstat", "fstat", "newfstatat",
     "statx", "statfs", "fstatfs", "readlink", "readlinkat", "unlink", "unlinkat", "ftruncate",
     "fallocate", "fsync", "fdatasync", "fchmod", "fchown",
-    /* connections; none is made here */
+    /* connections; none is made to anybody else */
     "accept", "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "shutdown", "getsockopt",
-    "setsockopt", "getsockname", "getpeername",
+    "setsockopt", "getsockname", "getpeername", "socketpair",
     /* waiting */
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll",
     "select", "pselect6", "eventfd2", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",

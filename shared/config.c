@@ -65,6 +65,8 @@ static const struct setting settings[] = {
 	    .about = "Events older than this are removed."),
 	COUNT(keep_events, 1, 1000000000, "1000000",
 	    "Events beyond this many are removed, oldest first."),
+	ROW(cgi_lifetime, setting_duration, .min = SECOND, .max = HOUR, .fallback = "60s",
+	    .about = "How long a stream lasts where the web server starts us by plain CGI."),
 	COUNT(desks, 1, 64, "4", "Threads that read and answer requests."),
 	COUNT(hubs, 1, 16, "1", "Threads that own the streams."),
 	ROW(log_format, setting_choice, .words = log_format_words, .fallback = "logfmt",

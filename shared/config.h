@@ -57,6 +57,7 @@ struct config {
 	int64_t max_event_size; /* bytes */
 	int64_t keep_for;       /* ms */
 	int64_t keep_events;
+	int64_t cgi_lifetime;
 	int64_t desks;
 	int64_t hubs;
 	enum config_log_format log_format;
