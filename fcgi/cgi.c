@@ -16,8 +16,6 @@
 #include "record.h"
 #include "walk.h"
 
-extern char **environ;
-
 bool cgi_is_request(void)
 {
 	return getenv("GATEWAY_INTERFACE") && getenv("REQUEST_METHOD");

@@ -59,8 +59,8 @@ static void test_from_now(void **state)
 	assert_int_equal(out.gap.reason, GAP_NONE);
 }
 
-/* A bare 0: from the oldest event kept, and never a gap. With this log's epoch it is where a stream of an
- * empty log began: what was removed since is lost to it. */
+/* A bare 0: from the oldest event kept, and never a gap. With this log's epoch it is where a stream
+ * of an empty log began: what was removed since is lost to it. */
 static void test_from_oldest(void **state)
 {
 	(void)state;
