@@ -82,7 +82,9 @@ BEGIN
 END;
 
 -- A key that the channel has already: the insert does nothing, whatever its conflict clause.
+-- The WHEN lets the usual event, which has no key and is not too long, pass at once.
 CREATE TRIGGER events_insert BEFORE INSERT ON events
+WHEN NEW.key IS NOT NULL OR length(CAST(NEW.data AS BLOB)) > (SELECT max_event_size FROM log)
 BEGIN
   SELECT RAISE(IGNORE)
   WHERE NEW.key IS NOT NULL

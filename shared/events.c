@@ -1,3 +1,4 @@
+#include "clock.h"
 #include "store_internal.h"
 
 #include <string.h>
@@ -292,24 +293,8 @@ static int bind_event(sqlite3_stmt *s, const struct event *event, int64_t ttl_ms
 	if (rc == SQLITE_OK)
 		rc = bind_span(s, 4, event->key);
 	if (rc == SQLITE_OK && ttl_ms != 0)
-		rc = sqlite3_bind_double(s, 5, (double)ttl_ms / 1000.0);
+		rc = sqlite3_bind_int64(s, 5, clock_wall_ms() + ttl_ms);
 	return rc;
-}
-
-/* The newest id. sqlite3_last_insert_rowid does not look into triggers; under the write lock the
- * sequence is nobody else's. */
-static int read_sequence(struct store *store, int64_t *seq)
-{
-	sqlite3_stmt *s = store_statement(
-	    store, STORE_SEQUENCE, "SELECT seq FROM sqlite_sequence WHERE name = 'events'");
-	int rc;
-
-	if (!s)
-		return -1;
-	rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW)
-		*seq = sqlite3_column_int64(s, 0);
-	return store_done(store, s, rc);
 }
 
 static int find_key(struct store *store, const struct event *event, int64_t *seq)
@@ -332,24 +317,31 @@ static int find_key(struct store *store, const struct event *event, int64_t *seq
 	return store_done(store, s, rc) == -1 || rc == SQLITE_DONE ? -1 : 0;
 }
 
+#define TTL_MAX_MS INT64_C(3155760000000) /* as the view has it: 100 years */
+
+/* Into the table itself: the view's trigger does the same, at a third more of time. */
 static int publish(struct store *store, const struct event *event, int64_t ttl_ms, int64_t *seq)
 {
 	sqlite3_stmt *s = store_statement(store, STORE_PUBLISH,
-	    "INSERT INTO publish (channel, type, data, key, ttl) VALUES (?1, ?2, ?3, ?4, ?5)");
-	int before = sqlite3_total_changes(store->db);
+	    "INSERT INTO events (channel, type, data, key, expires_at) "
+	    "VALUES (?1, ifnull(?2, 'message'), ?3, ?4, ?5)");
 	int rc;
 
 	if (!s)
 		return -1;
+	if (ttl_ms < 0 || ttl_ms > TTL_MAX_MS)
+		return store_fail(
+		    store, "ttl must be a number of seconds above 0 and at most 100 years");
 	rc = bind_event(s, event, ttl_ms);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(s);
+	int taken = sqlite3_changes(store->db);
 	if (store_done(store, s, rc) == -1)
 		return -1;
-	/* A view changes nothing itself: what was counted is the row that its trigger wrote. */
-	if (sqlite3_total_changes(store->db) == before)
+	if (taken == 0) /* the channel has the key already */
 		return find_key(store, event, seq);
-	return read_sequence(store, seq) == -1 ? -1 : 1;
+	*seq = sqlite3_last_insert_rowid(store->db);
+	return 1;
 }
 
 int store_publish(struct store *store, const struct event *event, int64_t ttl_ms, int64_t *seq)

@@ -119,7 +119,7 @@ int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 
-/* Publishes through the same view as everybody: channel and data; type and key are optional (ptr
+/* Publishes, under the same checks as everybody: channel and data; type and key are optional (ptr
  * NULL); ttl_ms 0: it never expires. The event's other fields are not read. *seq is the row's id
  * (final after the commit), or that of the earlier event with the same key. Without store_begin it
  * is a transaction of its own. Returns 1 published, 0 the key was there already, -1 refused or
