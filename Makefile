@@ -22,9 +22,9 @@ LINK     = $(CC) -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 
 SHARED = buf channel clock config digest event events filter key logger migrate origin paseto random \
          revocations setting store token upkeep utf8
-FCGI   = accept admit answer batch control cookie cursor desk door fanout frame handover headers hub \
+FCGI   = accept admit answer batch cgi control cookie cursor desk door fanout follower frame handover headers hub \
          keeper limits listen metrics page pager peer policy poll query record reload request resume ring \
-         sandbox serve session stream subscriber tailer topic verdict walk watch wheel
+         sandbox serve session stream subscriber tailer topic verdict visit walk watch wheel
 TOOL   = batch check draft file init inspect keygen lines mint options progress prune publish revoke \
          sign tail verb
 

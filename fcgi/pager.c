@@ -6,6 +6,7 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "follower.h"
 #include "hub.h"
 #include "logger.h"
 #include "metrics.h"
@@ -36,8 +37,7 @@ struct pager {
 	struct want *wants;
 	size_t queued;
 	bool closed;
-	struct store *store; /* the thread's alone */
-	bool failing;        /* the last reading failed, and that was logged */
+	struct follower log; /* the thread's alone */
 };
 
 static void want_free(struct want *want)
@@ -122,43 +122,17 @@ static void pause_ms(struct pager *pager, int ms)
 	pthread_mutex_unlock(&pager->lock);
 }
 
-/* Logs the beginning of a failure, not each repetition of it. */
-static void note_failure(struct pager *pager, const char *error)
-{
-	if (!pager->failing)
-		LOG(pager->site->logger, LOGGER_ERROR, "log_unavailable", F_TEXT("error", error));
-	pager->failing = true;
-}
-
-static bool open_store(struct pager *pager)
-{
-	char error[STORE_ERROR];
-
-	if (pager->store && !store_moved(pager->store))
-		return true;
-	store_close(pager->store);
-	pager->store = store_open(pager->site->policy->config.database, STORE_READ, error);
-	if (!pager->store)
-		note_failure(pager, error);
-	/* A file that was put in place is not read before the tailer has given it an epoch. */
-	if (pager->store && store_identified(pager->store) != 1) {
-		store_close(pager->store);
-		pager->store = NULL;
-	}
-	return pager->store != NULL;
-}
-
 /* Reads the page that is wanted; true when the hub can be told that it is there. */
 static bool read_page(struct pager *pager, const struct want *want)
 {
 	struct page *page = pages_find(pager->site->pages, want->seq, want->epoch);
 
 	if (!page) {
-		page = pages_read(pager->site->pages, pager->store, want->seq);
+		page = pages_read(pager->site->pages, pager->log.store, want->seq);
 		metrics_add(&pager->site->metrics->pages_read, 1);
 	}
 	if (!page) {
-		note_failure(pager, store_error(pager->store));
+		follower_failed(&pager->log);
 		return false;
 	}
 	/* Of another log than the hub's, until the tailer has told the hub. */
@@ -174,9 +148,9 @@ static bool find_skip(struct pager *pager, const struct want *want)
 	struct store_state after;
 	int64_t skip;
 
-	if (store_skip(pager->store, want->seq, want->filter, &skip) ||
-	    store_state(pager->store, &after)) {
-		note_failure(pager, store_error(pager->store));
+	if (store_skip(pager->log.store, want->seq, want->filter, &skip) ||
+	    store_state(pager->log.store, &after)) {
+		follower_failed(&pager->log);
 		return false;
 	}
 	hub_skip(want->hub, want->subscriber, want->seq, skip, &after);
@@ -191,10 +165,10 @@ static void *pager_run(void *context)
 	struct want *want;
 
 	while ((want = take(pager))) {
-		bool served = open_store(pager) &&
+		bool served = follower_open(&pager->log, 0) &&
 			      (want->filter ? find_skip(pager, want) : read_page(pager, want));
 		if (served)
-			pager->failing = false;
+			pager->log.failing = false;
 		else
 			pause_ms(pager, PAGER_PAUSE_MS);
 		want_free(want);
@@ -209,6 +183,8 @@ struct pager *pager_new(const struct site *site)
 	if (!pager)
 		return NULL;
 	pager->site = site;
+	pager->log =
+	    (struct follower){.path = site->policy->config.database, .logger = site->logger};
 	if (pthread_mutex_init(&pager->lock, NULL)) {
 		free(pager);
 		return NULL;
@@ -241,7 +217,7 @@ void pager_free(struct pager *pager)
 		pthread_join(pager->thread, NULL);
 	DL_FOREACH_SAFE (pager->wants, want, next)
 		want_free(want);
-	store_close(pager->store);
+	follower_close(&pager->log);
 	pthread_cond_destroy(&pager->work);
 	pthread_mutex_destroy(&pager->lock);
 	free(pager);

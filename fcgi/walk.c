@@ -12,6 +12,7 @@ static const char *const words[WALK_N] = {
     [WALK_ID] = "id",
     [WALK_SIZE] = "size",
     [WALK_TRAILING] = "trailing",
+    [WALK_PARAMS] = "params",
 };
 
 const char *walk_word(enum walk walk)
@@ -50,11 +51,80 @@ static bool is_responder(const uint8_t *begin)
 	return (begin[0] << 8 | begin[1]) == RECORD_ROLE_RESPONDER;
 }
 
+/* -- the params ------------------------------------------------------------------------------ */
+
+/* A place in the PARAMS stream of records that were found to be whole. */
+struct params {
+	const uint8_t *at; /* in the content of a record */
+	size_t left;       /* of that content */
+	size_t padding;    /* behind it */
+};
+
+/* Sees to it that there is a byte; false at the end of the stream, after which nothing is read. */
+static bool fill(struct params *p)
+{
+	if (p->left)
+		return true;
+	struct record r = record_parse(p->at + p->padding);
+	p->at += p->padding + RECORD_HEADER;
+	p->left = r.content;
+	p->padding = r.padding;
+	return r.content > 0;
+}
+
+static bool skip(struct params *p, size_t n)
+{
+	while (n) {
+		if (!fill(p))
+			return false;
+		size_t part = n < p->left ? n : p->left;
+		p->at += part;
+		p->left -= part;
+		n -= part;
+	}
+	return true;
+}
+
+/* One byte, or four with the highest bit set (section 3.4). */
+static bool take_length(struct params *p, size_t *length)
+{
+	if (!fill(p))
+		return false;
+	*length = *p->at;
+	if (*length < 0x80)
+		return skip(p, 1);
+	*length = 0;
+	for (int i = 0; i < 4; i++) {
+		if (!fill(p))
+			return false;
+		*length = *length << 8 | *p->at;
+		skip(p, 1);
+	}
+	*length &= 0x7FFFFFFF;
+	return true;
+}
+
+/* Whether the pairs end where the stream ends. libfcgi allocates what a length says before it has
+ * seen as much, up to 2 GiB, and ends the process when there is no memory. */
+static bool pairs_fill(const uint8_t *first)
+{
+	struct params p = {.at = first};
+	size_t name, value;
+
+	while (fill(&p))
+		if (!take_length(&p, &name) || !take_length(&p, &value) || !skip(&p, name) ||
+		    !skip(&p, value))
+			return false;
+	return true;
+}
+
+/* -- the request ----------------------------------------------------------------------------- */
+
 enum walk walk_request(const uint8_t *bytes, size_t len)
 {
 	enum state state = WANT_BEGIN;
 	uint16_t id = 0;
-	size_t at = 0;
+	size_t at = 0, params = 0;
 
 	while (state != WANT_NOTHING) {
 		if (at + RECORD_HEADER > WALK_MAX)
@@ -72,10 +142,14 @@ enum walk walk_request(const uint8_t *bytes, size_t len)
 			return WALK_MORE;
 		if (state == WANT_BEGIN && !is_responder(bytes + at + RECORD_HEADER))
 			return WALK_ROLE;
+		if (state == WANT_BEGIN)
+			params = end;
 		if (state == WANT_BEGIN || r.content == 0)
 			state++;
 		id = r.id;
 		at = end;
 	}
+	if (!pairs_fill(bytes + params))
+		return WALK_PARAMS;
 	return at == len ? WALK_WHOLE : WALK_TRAILING;
 }

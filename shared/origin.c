@@ -42,10 +42,10 @@ static struct span cut(struct span *text, char separator, bool *found)
 	return before;
 }
 
-/* Copies into a C string; false when it does not fit. */
+/* Copies into a C string; false when it does not fit, or is none. */
 static bool copied(struct span text, char *out, size_t size)
 {
-	if (text.len >= size)
+	if (text.len >= size || (text.len && memchr(text.ptr, '\0', text.len)))
 		return false;
 	memcpy(out, text.ptr, text.len);
 	out[text.len] = '\0';

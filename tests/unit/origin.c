@@ -128,6 +128,8 @@ static void no_origins(void **state)
 	assert_false(origin_valid((struct span){NULL, 0}));
 	assert_false(origin_valid(SPAN("https://example.com\0")));
 	assert_false(origin_valid(SPAN("https://exam\0ple.com")));
+	assert_false(origin_valid(SPAN("https://[::1\0]"))); /* found by tests/fuzz/origin */
+	assert_false(origin_valid(SPAN("https://[::ffff\0:2]")));
 }
 
 /* http:// and a host of n bytes, in labels of one letter. */

@@ -21,6 +21,15 @@ struct wire {
 	size_t len;
 };
 
+/* Name-value pairs of that many bytes (section 3.4): empty ones, the first with a name of one byte
+ * where the number is odd. */
+static void pairs(uint8_t *out, size_t len)
+{
+	memset(out, 0, len);
+	if (len % 2)
+		out[0] = 1;
+}
+
 static void put(struct wire *w, unsigned type, unsigned id, size_t content, unsigned padding)
 {
 	const uint8_t header[] = {1, (uint8_t)type, (uint8_t)(id >> 8), (uint8_t)id,
@@ -30,6 +39,8 @@ static void put(struct wire *w, unsigned type, unsigned id, size_t content, unsi
 	memcpy(w->bytes + w->len, header, sizeof(header));
 	w->len += sizeof(header);
 	memset(w->bytes + w->len, 'x', content + padding);
+	if (type == RECORD_PARAMS && content)
+		pairs(w->bytes + w->len, content);
 	w->len += content + padding;
 }
 
@@ -89,7 +100,9 @@ static void test_truncated(void **state)
 	w->len = 0;
 	begin(w, 258, 1, 255); /* padding on every record, a body, streams in several records */
 	put(w, 4, 258, 1, 255);
+	w->bytes[w->len - 256] = 0; /* no name, and a value of 296 bytes, told in the next record */
 	put(w, 4, 258, 300, 0);
+	memcpy(w->bytes + w->len - 300, "\x80\0\1\x28", 4);
 	put(w, 4, 258, 0, 7);
 	put(w, 5, 258, 19, 5);
 	put(w, 5, 258, 1, 0);
@@ -271,6 +284,48 @@ static void test_trailing(void **state)
 	check(w, WALK_TRAILING);
 }
 
+/* Section 3.4: what the lengths say must be there, and nothing more. libfcgi would allocate it
+ * first.
+ */
+static void test_params(void **state)
+{
+	struct wire *w = *state;
+	static const struct {
+		struct {
+			const char *bytes;
+			size_t len;
+		} params;
+		enum walk expected;
+	} rows[] = {
+	    {{"\0\0", 2}, WALK_WHOLE}, {{"\1\2Nvv", 5}, WALK_WHOLE},
+	    {{"\1\2Nvv\2\0NN", 9}, WALK_WHOLE},
+	    {{"\x80\0\0\1\x80\0\0\1Nv", 10}, WALK_WHOLE}, /* long forms of short lengths */
+	    {{"\1", 1}, WALK_PARAMS}, {{"\1\2", 2}, WALK_PARAMS}, {{"\1\2Nv", 4}, WALK_PARAMS},
+	    {{"\1\2Nvvv", 6}, WALK_PARAMS}, {{"\1\2Nvv\0", 6}, WALK_PARAMS},
+	    {{"\x80\0\0", 3}, WALK_PARAMS}, {{"\x80\0\0\1\x80\0\0", 7}, WALK_PARAMS},
+	    {{"\1\xff\xff\xff\xffN", 6}, WALK_PARAMS},
+	    {{"\xff\xff\xff\xff\xff\xff\xff\xffx", 9}, WALK_PARAMS},
+	    {{"\xbb\x9a\xca\0\xbb\x9a\xca\0x", 9}, WALK_PARAMS}, /* 10^9 each: 2 GB */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t piece = 1; piece <= rows[i].params.len; piece++) {
+			w->len = 0;
+			begin(w, 1, 1, 0);
+			for (size_t at = 0; at < rows[i].params.len; at += piece) {
+				size_t rest = rows[i].params.len - at;
+				size_t n = rest < piece ? rest : piece;
+				put(w, 4, 1, n, (unsigned)(i % 3));
+				memcpy(w->bytes + w->len - n - i % 3, rows[i].params.bytes + at, n);
+			}
+			put(w, 4, 1, 0, 0);
+			put(w, 5, 1, 0, 0);
+			assert_int_equal(walk_exact(w->bytes, w->len - 1), WALK_MORE);
+			check(w, rows[i].expected);
+		}
+	}
+}
+
 static void test_words(void **state)
 {
 	(void)state;
@@ -348,6 +403,7 @@ int main(void)
 	    cmocka_unit_test(test_id),
 	    cmocka_unit_test(test_size),
 	    cmocka_unit_test(test_trailing),
+	    cmocka_unit_test(test_params),
 	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_mutations),
 	    cmocka_unit_test(test_noise),
