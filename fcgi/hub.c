@@ -277,7 +277,7 @@ static void receive_subscriber(struct hub *hub, struct message *m)
 		serve_end(hub, s, END_MEMORY);
 		return;
 	}
-	serve_due(hub, &s->timer);
+	tend_due(hub, &s->timer);
 	if (!still_signed(hub, s))
 		serve_bye(hub, s, BYE_REVOKED); /* the policy changed on its way here */
 	if (hub->draining)
@@ -495,8 +495,8 @@ static void *hub_run(void *context)
 			handle_event(hub, &events[i]);
 		receive_all(hub);
 		run_some(hub);
-		wheel_turn(&hub->wheel, hub->now_ms, serve_due, hub);
-		serve_bury(hub);
+		wheel_turn(&hub->wheel, hub->now_ms, tend_due, hub);
+		tend_bury(hub);
 	}
 	return NULL;
 }
@@ -582,7 +582,7 @@ static void end_subscribers(struct hub *hub)
 
 	DL_FOREACH_SAFE2 (hub->all, s, next, all_next)
 		serve_end(hub, s, BYE_DRAIN);
-	serve_bury(hub);
+	tend_bury(hub);
 }
 
 void hub_stop(struct hub *hub)

@@ -5,7 +5,7 @@
  * called by any thread.
  *
  * hub.c is the thread and the inbox, fanout.c hands new events to those who are live, serve.c
- * brings the others on and keeps the time.
+ * brings the others on, tend.c keeps the time and buries the ended.
  */
 #ifndef HUB_H
 #define HUB_H
@@ -148,10 +148,12 @@ void serve_bye(struct hub *hub, struct subscriber *s, int end);
 /* The subscriber has ended; it is buried after this round. */
 void serve_end(struct hub *hub, struct subscriber *s, int end);
 
+/* -- tend.c: the hub's thread ----------------------------------------------------------------- */
+
 /* A timer of the hub, the context, is due. */
-void serve_due(void *context, struct timer *timer);
+void tend_due(void *context, struct timer *timer);
 
 /* Gives the ended ones back: descriptors, places, memory. */
-void serve_bury(struct hub *hub);
+void tend_bury(struct hub *hub);
 
 #endif

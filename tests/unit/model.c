@@ -721,8 +721,8 @@ static void round_once(void)
 	set_clocks();
 	receive_all(m.hub);
 	run_some(m.hub);
-	wheel_turn(&m.hub->wheel, m.hub->now_ms, serve_due, m.hub);
-	serve_bury(m.hub);
+	wheel_turn(&m.hub->wheel, m.hub->now_ms, tend_due, m.hub);
+	tend_bury(m.hub);
 	for (size_t i = 0; i < CLIENTS; i++) {
 		struct client *c = &m.clients[i];
 		if (c->s && !c->closed && c->s->end && !c->ending_ms)
