@@ -45,15 +45,12 @@ static uint64_t known_rights(long version)
 	return rights;
 }
 
-/* Allows the rights below the folder that holds the path. */
-static int allow(int ruleset, uint64_t rights, const char *path)
+/* Allows the rights on the file, or below the folder, that is there. */
+static int allow_at(int ruleset, uint64_t rights, const char *path)
 {
-	char *copy = strdup(path);
 	int failed = -1;
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
-	if (!copy)
-		return -1;
-	int fd = open(dirname(copy), O_PATH | O_CLOEXEC | O_DIRECTORY);
 	if (fd >= 0) {
 		struct landlock_path_beneath_attr rule = {
 		    .allowed_access = rights, .parent_fd = fd};
@@ -61,8 +58,25 @@ static int allow(int ruleset, uint64_t rights, const char *path)
 		    SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 		close(fd);
 	}
+	return failed;
+}
+
+/* Allows the rights below the folder that holds the path. */
+static int allow(int ruleset, uint64_t rights, const char *path)
+{
+	char *copy = strdup(path);
+	int failed = copy ? allow_at(ruleset, rights, dirname(copy)) : -1;
+
 	free(copy);
 	return failed;
+}
+
+/* Where socket_group is read again, getgrnam looks here; a system without these files does without.
+ */
+static void allow_groups(int ruleset)
+{
+	allow_at(ruleset, LANDLOCK_ACCESS_FS_READ_FILE, "/etc/nsswitch.conf");
+	allow_at(ruleset, LANDLOCK_ACCESS_FS_READ_FILE, "/etc/group");
 }
 
 static int allow_all(int ruleset, uint64_t known, const struct policy *policy,
@@ -75,6 +89,8 @@ static int allow_all(int ruleset, uint64_t known, const struct policy *policy,
 	for (size_t i = 0; i < keys->n && !failed; i++)
 		if (keys->items[i][0] == '/')
 			failed = allow(ruleset, FS_READ, keys->items[i]);
+	if (policy->config.socket_group)
+		allow_groups(ruleset);
 	if (listener->path && !failed)
 		failed = allow(ruleset, LANDLOCK_ACCESS_FS_REMOVE_FILE, listener->path);
 	return failed ? -1 : 0;

@@ -8,10 +8,12 @@
 
 #include <cmocka.h>
 
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../lib/site.h"
 
@@ -146,12 +148,28 @@ static void test_fixed(void **state)
 	free(line);
 }
 
+/* The group is looked up again, which the sandbox must let pass. */
+static void test_group(void **state)
+{
+	struct site *site = *state;
+	const struct group *own = getgrgid(getegid());
+	char line[128];
+
+	assert_non_null(own);
+	snprintf(line, sizeof(line), "socket_group = %s\n", own->gr_name);
+	place_configure(site->place, line);
+	daemon_restart(site->daemon);
+	reload(site, 0, "event=reloaded");
+	assert_int_equal(poll_status(site, site->token), 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_rotation, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_settings, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_broken, site_setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_group, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_fixed, site_setup, site_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
