@@ -23,7 +23,7 @@ LINK     = $(CC) -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 SHARED = buf channel clock config digest event events filter key logger migrate origin paseto random \
          revocations setting store token upkeep utf8
 FCGI   = accept admit answer batch cgi control cookie cursor desk door fanout follower frame handover headers hub \
-         keeper limits listen metrics page pager peer policy poll query record reload request resume ring \
+         keeper limits listen mail metrics page pager peer policy poll query record reload request resume ring \
          sandbox serve session stream subscriber tailer tend topic verdict visit walk watch wheel
 TOOL   = batch check draft file init inspect keygen lines mint options progress prune publish revoke \
          sign tail verb
@@ -35,7 +35,7 @@ SHARED_LIB = -lsqlite3 -lsodium -ljansson -linih -lm
 FCGI_LIB   = -lfcgi -lseccomp $(SHARED_LIB)
 
 .DELETE_ON_ERROR:
-.PHONY: all packages packages-test demo test unit regress servers asan tsan lint format install uninstall clean help
+.PHONY: all packages packages-test demo test unit regress servers faults soak mutants asan tsan lint format install uninstall clean help
 
 all: $(BUILD)/sluice.fcgi $(BUILD)/sluicectl $(BUILD)/libsluice.a
 
@@ -101,8 +101,23 @@ $(UNIT) $(REGRESS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/lib.a $(
     $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
 	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB) -lcmocka
 
-test: all $(UNIT) $(REGRESS)
-	BUILD=$(BUILD) tests/run unit regress servers
+# The referee links all of its folder but the power cut's two files, and a library that it preloads.
+FAULTS   = $(BUILD)/tests/soak $(BUILD)/tests/power $(BUILD)/tests/shim.so
+SOAK_OBJ = $(patsubst tests/faults/%.c,$(BUILD)/tests/faults/%.o,$(filter-out \
+    $(patsubst %,tests/faults/%.c,shim power tape),$(wildcard tests/faults/*.c)))
+
+$(BUILD)/tests/soak: $(SOAK_OBJ) $(BUILD)/tests/lib.a $(BUILD)/libsluice.a
+	$(Q) $(LINK) -o $@ $^ $(SHARED_LIB) -lcmocka
+
+$(BUILD)/tests/power: $(BUILD)/tests/faults/power.o $(BUILD)/tests/faults/tape.o \
+    $(BUILD)/tests/lib.a $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
+	$(Q) $(LINK) -o $@ $^ $(SHARED_LIB) -lcmocka
+
+$(BUILD)/tests/shim.so: tests/faults/shim.c tests/faults/shim.h | packages-test
+	$(Q) mkdir -p $(@D) && $(CC) $(STD) $(WARN) $(CFLAGS) -shared -fPIC -o $@ $< -lsqlite3
+
+test: all $(UNIT) $(REGRESS) $(FAULTS)
+	BUILD=$(BUILD) tests/run unit regress servers faults
 
 unit: $(UNIT)
 	BUILD=$(BUILD) tests/run unit
@@ -112,6 +127,15 @@ regress: all $(REGRESS)
 
 servers: all packages-test
 	BUILD=$(BUILD) tests/run servers
+
+faults: all $(FAULTS)
+	BUILD=$(BUILD) tests/run faults
+
+soak: all $(FAULTS)
+	BUILD=$(BUILD) SOAK_S=$${SOAK_S:-600} $(BUILD)/tests/soak
+
+mutants: all
+	BUILD=$(BUILD) tests/faults/mutate
 
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' test
@@ -145,7 +169,8 @@ help:
 	@echo 'make            build sluice.fcgi, sluicectl and libsluice.a in $(BUILD)/'
 	@echo 'make demo       show it: live events in a browser (PORT=8080)'
 	@echo 'make test       unit, regress and server tests'
-	@echo 'make unit | regress | servers   one of them'
+	@echo 'make unit | regress | servers | faults   one of them'
+	@echo 'make soak       the fault suite for SOAK_S seconds (600); make mutants: does it find planted bugs?'
 	@echo 'make asan | tsan                the tests under sanitizers'
 	@echo 'make lint       arrows, format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make format     clang-format over our code'

@@ -4,7 +4,7 @@
  * others want of it comes through its inbox (one lock); the functions below that post there may be
  * called by any thread.
  *
- * hub.c is the thread and the inbox, fanout.c hands new events to those who are live, serve.c
+ * hub.c is the thread, mail.c its inbox, fanout.c hands new events to those who are live, serve.c
  * brings the others on, tend.c keeps the time and buries the ended.
  */
 #ifndef HUB_H
@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "batch.h"
+#include "mail.h"
 #include "ring.h"
 #include "site.h"
 #include "store.h"
@@ -26,16 +27,6 @@ enum {
 	HUB_BACKLOG = 4 << 20,
 	SERVE_END_MS = 10000, /* for so long an ending, or the rest of an answer, may take */
 	HUB_TURNS = 64, /* subscribers brought on in one round, before live ones are looked after */
-};
-
-struct message;
-
-struct inbox {
-	pthread_mutex_t lock;
-	pthread_cond_t room; /* the backlog fell below HUB_BACKLOG */
-	struct message *first, *last;
-	size_t backlog; /* bytes of frames */
-	bool closed;    /* the hub has ended: nothing is taken any more */
 };
 
 struct hub {

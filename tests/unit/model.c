@@ -28,6 +28,7 @@
 #include "page.h"
 #include "pager.h"
 #include "policy.h"
+#include "poll.h"
 #include "sse.h"
 
 enum {
@@ -719,7 +720,7 @@ static void set_clocks(void)
 static void round_once(void)
 {
 	set_clocks();
-	receive_all(m.hub);
+	mail_receive(m.hub);
 	run_some(m.hub);
 	wheel_turn(&m.hub->wheel, m.hub->now_ms, tend_due, m.hub);
 	tend_bury(m.hub);
