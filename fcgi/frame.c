@@ -11,17 +11,26 @@
  * more than memory; what fails, fails as memory does. */
 enum { ENCODING_MAX = 1 << 30 };
 
+/* The first such byte from at on; end where there is none. */
+static const char *find(char byte, const char *at, const char *end)
+{
+	const char *found = at < end ? memchr(at, byte, (size_t)(end - at)) : NULL;
+
+	return found ? found : end;
+}
+
 /* Appends the data lines: one per line of data, split at CRLF, CR and LF as the client's parser
  * splits. */
 static void put_data(struct buf *out, struct span data)
 {
 	const char *at = data.ptr;
 	const char *end = data.ptr + data.len;
+	const char *cr = find('\r', at, end);
 
 	for (;;) {
-		const char *stop = at;
-		while (stop < end && *stop != '\n' && *stop != '\r')
-			stop++;
+		if (cr < at)
+			cr = find('\r', at, end);
+		const char *stop = find('\n', at, cr);
 		buf_str(out, "data: ");
 		buf_put(out, at, (size_t)(stop - at));
 		buf_byte(out, '\n');
@@ -34,7 +43,9 @@ static void put_data(struct buf *out, struct span data)
 /* Appends the event: id, type (left out for "message"), data, and the blank line that ends it. */
 static void put_event(struct buf *out, const char *id, struct span type, struct span data)
 {
-	buf_printf(out, "id: %s\n", id);
+	buf_str(out, "id: ");
+	buf_str(out, id);
+	buf_byte(out, '\n');
 	if (!span_is(type, "message")) {
 		buf_str(out, "event: ");
 		buf_span(out, type);

@@ -41,7 +41,9 @@ static enum walk judge(struct record r, enum state state, uint16_t id)
 		return WALK_ID;
 	if (r.type != wanted[state])
 		return WALK_ORDER;
-	if (r.type == RECORD_BEGIN_REQUEST && r.content != 8)
+	/* libfcgi does not skip this record's padding: it takes it for the next record, which could
+	 * be any. Nobody pads eight bytes. */
+	if (r.type == RECORD_BEGIN_REQUEST && (r.content != 8 || r.padding))
 		return WALK_ROLE;
 	return WALK_MORE;
 }

@@ -17,12 +17,13 @@ enum walk {
 	WALK_WHOLE,      /* exactly one request */
 	WALK_VERSION,    /* not FastCGI version 1 */
 	WALK_MANAGEMENT, /* a management record (request id 0), GET_VALUES among them */
-	WALK_ROLE,       /* another role than responder, or a BEGIN_REQUEST of the wrong size */
-	WALK_ORDER,      /* a record type that does not belong here */
-	WALK_ID,         /* a second request id */
-	WALK_SIZE,       /* over WALK_MAX */
-	WALK_TRAILING,   /* bytes after the end: nobody may speak before he is answered */
-	WALK_PARAMS,     /* name-value pairs that do not fill the PARAMS stream exactly */
+	WALK_ROLE, /* another role than responder, or a BEGIN_REQUEST of the wrong size, padded ones
+		      included */
+	WALK_ORDER,    /* a record type that does not belong here */
+	WALK_ID,       /* a second request id */
+	WALK_SIZE,     /* over WALK_MAX */
+	WALK_TRAILING, /* bytes after the end: nobody may speak before he is answered */
+	WALK_PARAMS,   /* name-value pairs that do not fill the PARAMS stream exactly */
 	WALK_N
 };
 

@@ -73,10 +73,14 @@ int wheel_wait(const struct wheel *wheel, int64_t now_ms)
 {
 	uint32_t start = slot_at(wheel->turned_ms);
 
-	for (uint32_t i = 0; i < WHEEL_SLOTS; i++) {
+	for (uint32_t i = 0; i < WHEEL_SLOTS;) {
 		uint32_t slot = (start + i) % WHEEL_SLOTS;
-		if (!(wheel->used[slot / 64] & UINT64_C(1) << (slot % 64)))
+		uint64_t used = wheel->used[slot / 64] >> (slot % 64);
+		if (used == 0) {
+			i += 64 - slot % 64;
 			continue;
+		}
+		i += (uint32_t)__builtin_ctzll(used);
 		/* A slot is turned once its whole span has passed. */
 		int64_t wait = wheel->turned_ms + ((int64_t)i + 1) * WHEEL_MS - now_ms;
 		return wait < 0 ? 0 : (int)wait;

@@ -136,11 +136,15 @@ int event_json(struct buf *out, const struct event *event, const char *epoch)
 
 	event_id_format(event->seq, epoch, id);
 	clock_format_ms(event->created_at, at);
-	buf_printf(out, "{\"id\":\"%s\",\"channel\":", id);
+	buf_str(out, "{\"id\":\"");
+	buf_str(out, id);
+	buf_str(out, "\",\"channel\":");
 	event_json_string(out, event->channel);
 	buf_str(out, ",\"type\":");
 	event_json_string(out, event->type);
 	buf_str(out, ",\"data\":");
 	event_json_string(out, event->data);
-	return buf_printf(out, ",\"at\":\"%s\"}", at);
+	buf_str(out, ",\"at\":\"");
+	buf_str(out, at);
+	return buf_str(out, "\"}");
 }

@@ -1,6 +1,7 @@
 #include "utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* What a lead byte asks for. The bounds of the second byte shut out over-long forms (E0, F0),
  * surrogates (ED) and what lies above U+10FFFF (F4): Unicode, table 3-7. */
@@ -58,10 +59,25 @@ static struct span after(struct span text, size_t n)
 	return (struct span){text.ptr + n, text.len - n};
 }
 
+/* How many bytes at the beginning are ASCII, in steps of eight: most text is, and all of JSON's
+ * own. */
+static size_t ascii_run(struct span text)
+{
+	uint64_t eight;
+	size_t run = 0;
+
+	for (; text.len - run >= sizeof(eight); run += sizeof(eight)) {
+		memcpy(&eight, text.ptr + run, sizeof(eight));
+		if (eight & UINT64_C(0x8080808080808080))
+			break;
+	}
+	return run;
+}
+
 /* The length of the longest well-formed beginning. */
 static size_t good_run(struct span text)
 {
-	size_t run = 0;
+	size_t run = ascii_run(text);
 
 	while (run < text.len) {
 		bool ok;
