@@ -35,7 +35,7 @@ SHARED_LIB = -lsqlite3 -lsodium -ljansson -linih -lm
 FCGI_LIB   = -lfcgi -lseccomp $(SHARED_LIB)
 
 .DELETE_ON_ERROR:
-.PHONY: all packages packages-test demo test unit regress servers faults soak mutants asan tsan lint format install uninstall clean help
+.PHONY: all packages packages-test demo test unit regress servers faults soak mutants test-browser asan tsan lint format install uninstall clean help
 
 all: $(BUILD)/sluice.fcgi $(BUILD)/sluicectl $(BUILD)/libsluice.a
 
@@ -117,7 +117,12 @@ $(BUILD)/tests/shim.so: tests/faults/shim.c tests/faults/shim.h | packages-test
 	$(Q) mkdir -p $(@D) && $(CC) $(STD) $(WARN) $(CFLAGS) -shared -fPIC -o $@ $< -lsqlite3
 
 test: all $(UNIT) $(REGRESS) $(FAULTS)
-	BUILD=$(BUILD) tests/run unit regress servers faults
+	scripts/install-deps --test --browser
+	BUILD=$(BUILD) tests/run unit regress servers faults browser
+
+test-browser: all
+	scripts/install-deps --browser
+	BUILD=$(BUILD) tests/browser/run
 
 unit: $(UNIT)
 	BUILD=$(BUILD) tests/run unit
@@ -170,6 +175,7 @@ help:
 	@echo 'make demo       show it: live events in a browser (PORT=8080)'
 	@echo 'make test       unit, regress and server tests'
 	@echo 'make unit | regress | servers | faults   one of them'
+	@echo 'make test-browser               all scenarios in real Chromium (a short form is in make test)'
 	@echo 'make soak       the fault suite for SOAK_S seconds (600); make mutants: does it find planted bugs?'
 	@echo 'make asan | tsan                the tests under sanitizers'
 	@echo 'make lint       arrows, format, clang-tidy, cppcheck, shellcheck'

@@ -14,4 +14,6 @@ fi
 cookie=$("${DEMO_SLUICECTL:?}" mint --sub "$name" --ttl 8h --cookie \
 	--channel access --channel load --channel 'chat/*' --channel "user/$name/*") ||
 	answer '500 Internal Server Error' 'The cookie could not be minted; the reason is in the log.'
-printf 'Status: 303 See Other\r\nLocation: /\r\nCache-Control: no-store\r\n%s\r\n\r\n' "$cookie"
+# The second cookie is for the page's eyes only: a script cannot see the session's.
+printf 'Status: 303 See Other\r\nLocation: /\r\nCache-Control: no-store\r\n%s\r\nSet-Cookie: demo_user=%s; Path=/; Max-Age=28800; SameSite=Lax\r\n\r\n' \
+	"$cookie" "$name"

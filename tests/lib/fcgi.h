@@ -51,8 +51,7 @@ struct fcgi_head {
 	} headers[FCGI_HEADERS];
 };
 
-/* -- building
- * ---------------------------------------------------------------------------------------- */
+/* -- building -------------------------------------------------------------------------------- */
 
 /* Appends a name-value pair (section 3.4); lengths over 127 take four bytes. */
 void fcgi_pair(struct buf *out, const char *name, const char *value);
@@ -67,8 +66,7 @@ void fcgi_begin(struct buf *out, uint16_t id, uint16_t role, bool keep);
  */
 void fcgi_request(struct buf *out, uint16_t id, bool keep, struct span params, size_t piece);
 
-/* -- talking
- * ----------------------------------------------------------------------------------------- */
+/* -- talking --------------------------------------------------------------------------------- */
 
 /* Connects to a path or host:port; the descriptor, or -1. */
 int fcgi_connect(const char *address);
@@ -90,8 +88,7 @@ int fcgi_receive(struct fcgi_conn *conn, int timeout_ms);
 /* Takes the records out of bytes that came from anywhere, into conn. -1 on a breach. Pure. */
 int fcgi_feed(struct fcgi_conn *conn, const void *bytes, size_t len);
 
-/* -- CGI headers
- * ------------------------------------------------------------------------------------- */
+/* -- CGI headers ----------------------------------------------------------------------------- */
 
 /* Takes the header block off the front of body: how many bytes it had; 0: not whole yet; -1:
  * malformed. Free head with fcgi_head_free. */

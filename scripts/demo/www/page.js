@@ -1,29 +1,21 @@
-"use strict";
+import { Sluice } from "./sluice.js";
 
 /*
- * The demo's page: one cursor into the event log, moved by a stream or by polling.
+ * The demo's page: everything in it comes from one client, which this tab shares with all others.
  *
- * Both transports give the same ids in the same order, so the page may change between them at any event
- * and miss none. Whatever a publisher wrote is shown through textContent, and only so.
+ * Whatever a publisher wrote is shown through textContent, and only so.
  */
 
 const REPLAY = 400; // events to look back on when the page opens
 const ROWS = 40; // rows kept in a channel's list
 const CARDS = 12; // channels shown at once
 const SAMPLES = 180; // seconds of load drawn
-const STREAM_AGAIN_MS = 30000; // from falling back to polling until the next try of the stream
-const TYPES = ["message", "request", "load"]; // EventSource tells of named types only
+const TYPES = ["message", "request", "load"]; // shown; the first is what has no type
 
 const $ = (id) => document.getElementById(id);
 
-const page = {
-  cursor: null, // the id of the last event seen: where either transport goes on
-  received: 0,
-  source: null, // the EventSource, while streaming
-  polling: null, // the AbortController of the poll loop, while polling
-  silence: 0, // timer that ends a stream which has gone mute
-  again: 0, // timer that tries the stream again
-};
+let events = null; // the client, once there is a session
+let received = 0;
 
 // -- what the person sees ---------------------------------------------------------------------------
 
@@ -38,7 +30,8 @@ function showNotice(text) {
 }
 
 function showSignIn(why) {
-  stop();
+  events?.close();
+  events = null;
   $("live").hidden = true;
   $("sign-out").hidden = true;
   $("sign-in").hidden = false;
@@ -53,21 +46,19 @@ function showLive() {
   $("live").hidden = false;
 }
 
-// The grant of this demo names the user: user/NAME/*.
-function showUser(channels) {
-  for (const pattern of channels) {
-    const own = /^user\/(.+)\/\*$/.exec(pattern);
-    if (!own) continue;
-    const inbox = document.createElement("option");
-    inbox.value = `user/${own[1]}/inbox`;
-    if (own[1] !== $("user").textContent) $("channels").append(inbox);
-    $("user").textContent = own[1];
-  }
+// login.cgi leaves the name in a cookie of its own, since no script can see the session's.
+function showUser() {
+  const name = /(?:^|; )demo_user=([a-z0-9-]+)/.exec(document.cookie)?.[1] ?? "";
+  if (name === $("user").textContent) return;
+  $("user").textContent = name;
+  const inbox = document.createElement("option");
+  inbox.value = `user/${name}/inbox`;
+  $("channels").append(inbox);
 }
 
-function moveCursor(id) {
-  page.cursor = id;
-  $("last-id").textContent = id;
+function showTransport() {
+  const words = { stream: "stream", poll: "poll", "": "–" };
+  $("transport").textContent = words[events.transport] + (events.shared ? ", of another tab" : "");
 }
 
 // -- events -----------------------------------------------------------------------------------------
@@ -100,13 +91,13 @@ function eventRow(event) {
   const text = part("span", "text", event.data);
   if (!TYPES.includes(event.type)) text.prepend(part("span", "type", event.type));
   const row = part("li", Date.now() - at < 5000 ? "new" : "", "");
-  row.append(time, text, part("span", "id", event.id.split("-")[0]));
+  row.append(time, text, part("span", "id", event.lastEventId.split("-")[0]));
   return row;
 }
 
 function showEvent(event) {
-  moveCursor(event.id);
-  $("count").textContent = String(++page.received);
+  $("last-id").textContent = event.lastEventId;
+  $("count").textContent = String(++received);
   if (event.channel === "load") {
     addLoad(event);
     return;
@@ -120,7 +111,7 @@ function showEvent(event) {
   while (list.children.length > ROWS) list.lastElementChild.remove();
 }
 
-function showGap(gap) {
+function showGap({ gap }) {
   const why = {
     pruned: "they were removed from the log",
     epoch: "the log was replaced",
@@ -178,100 +169,41 @@ function shape(name, attributes) {
   return element;
 }
 
-// -- the stream -------------------------------------------------------------------------------------
+// -- the client -------------------------------------------------------------------------------------
 
-function openStream() {
-  stop();
-  showState("trying", "opening the stream");
-  const address = new URL("/events", location.href);
-  address.searchParams.set("envelope", "json");
-  if (page.cursor) address.searchParams.set("last_event_id", page.cursor);
-  const source = new EventSource(address);
-  page.source = source;
+const STATES = { connecting: ["trying", "connecting"], open: ["live", "live"], session: ["ended", "signed out"] };
 
-  // Sluice is never silent for longer than its heartbeat; what is silent longer is held up on the way.
-  let heartbeat = 15;
-  const heard = () => {
-    clearTimeout(page.silence);
-    page.silence = setTimeout(fallBack, 2.5 * heartbeat * 1000);
-  };
-  heard();
-
-  const on = (type, react) =>
-    source.addEventListener(type, (message) => {
-      heard();
-      react(JSON.parse(message.data), message.lastEventId);
-    });
-  for (const type of TYPES) on(type, showEvent);
-  on("sluice:hello", (hello, id) => {
-    moveCursor(id);
-    heartbeat = hello.heartbeat;
-    showUser(hello.channels);
-    showState("live", "live, by stream");
-  });
-  on("sluice:ping", (ping, id) => moveCursor(id));
-  on("sluice:gap", showGap);
-  on("sluice:bye", (bye) => {
-    if (bye.reason === "expired") showSignIn("Your session has expired.");
-    if (bye.reason === "revoked") showSignIn("This session was ended.");
-  });
-  // The browser comes back by itself after a cut, but takes any status but 200 for the end, and does not
-  // tell which it was. The poll will.
-  source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) fallBack();
-    else showState("trying", "connecting again");
-  });
+function listen(since) {
+  events = new Sluice("/events", { since, share: true });
+  for (const type of TYPES) events.addEventListener(type, showEvent);
+  events.addEventListener("gap", showGap);
+  events.addEventListener("transport", showTransport);
+  events.addEventListener("state", ({ state }) => STATES[state] && showState(...STATES[state]));
+  events.addEventListener("session", showSession);
 }
 
-function fallBack() {
-  startPolling();
-  page.again = setTimeout(openStream, STREAM_AGAIN_MS);
+function showSession({ reason, message, expires }) {
+  const why = { expired: "Your session has expired.", revoked: "This session was ended." };
+  if (reason === "expiring") showNotice(`Your session ends at ${expires.toLocaleTimeString()}.`);
+  else showSignIn(why[reason] ?? message);
 }
 
-// -- polling ----------------------------------------------------------------------------------------
-
-// Asks once; throws what Sluice or the browser said against it.
-async function poll(parameters, signal) {
-  const answer = await fetch("/api/poll?" + new URLSearchParams(parameters), { signal });
-  const body = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(body.error), body, { status: answer.status });
-  return body;
+// While this cookie is there, the web server refuses streams, as a proxy on the way might. The client goes
+// over to polling, tries the stream again by itself, and finds it when the cookie is gone.
+function breakStream(broken) {
+  document.cookie = `demo_break=${broken ? "1; Max-Age=600" : "; Max-Age=0"}; Path=/; SameSite=Lax`;
+  if (broken) events?.resume();
+  showBroken();
 }
 
-async function startPolling() {
-  stop();
-  showState("trying", "starting to poll");
-  const polling = new AbortController();
-  page.polling = polling;
-  while (!polling.signal.aborted) {
-    let pause;
-    try {
-      const answer = await poll({ since: page.cursor ?? "0", wait: 20, limit: 500 }, polling.signal);
-      showState("live", "live, by polling");
-      if (answer.gap) showGap(answer.gap);
-      answer.events.forEach(showEvent);
-      moveCursor(answer.last_id);
-      pause = answer.more ? 0 : answer.poll_after_ms;
-    } catch (error) {
-      if (polling.signal.aborted) return;
-      if (error.status === 401) return showSignIn(whyOut(error));
-      showState("trying", error.status ? error.message : "no answer, trying again");
-      pause = 1000 * (error.retry_after ?? 3);
-    }
-    await new Promise((resume) => setTimeout(resume, pause));
-  }
+function isBroken() {
+  return /(?:^|; )demo_break=1/.test(document.cookie);
 }
 
-function whyOut(error) {
-  return error.code === "no_session" ? "" : error.message;
-}
-
-function stop() {
-  page.source?.close();
-  page.polling?.abort();
-  page.source = page.polling = null;
-  clearTimeout(page.silence);
-  clearTimeout(page.again);
+// Another tab may have broken it, so the cookie is asked, not this page.
+function showBroken() {
+  $("break").textContent = isBroken() ? "Mend the stream" : "Break the stream";
+  $("break").setAttribute("aria-pressed", String(isBroken()));
 }
 
 // -- start ------------------------------------------------------------------------------------------
@@ -279,19 +211,25 @@ function stop() {
 // A poll without `since` asks for the log's head, and whether there is a session. The page then begins a
 // little before the head: what was there before it opened is replayed like any other event.
 async function start() {
+  let answer, body;
   try {
-    const { last_id: head } = await poll({ limit: 1 });
-    const [seq, epoch] = head.split("-");
-    page.cursor = Number(seq) > REPLAY ? `${Number(seq) - REPLAY}-${epoch}` : "0";
-  } catch (error) {
-    if (error.status === 401) return showSignIn(whyOut(error));
-    showNotice(error.message);
+    answer = await fetch("/api/poll?limit=1");
+    body = await answer.json();
+  } catch {
+    answer = { ok: false };
+  }
+  if (answer.status === 401) return showSignIn(body.code === "no_session" ? "" : body.error);
+  showUser();
+  showBroken();
+  showLive();
+  if (!answer.ok) {
+    showNotice(body?.error ?? "The web server does not answer.");
     setTimeout(start, 3000);
-    return showLive();
+    return;
   }
   showNotice("");
-  showLive();
-  openStream();
+  const [seq, epoch] = body.last_id.split("-");
+  listen(Number(seq) > REPLAY ? `${Number(seq) - REPLAY}-${epoch}` : "0");
 }
 
 async function publish(event) {
@@ -320,7 +258,6 @@ $("text").addEventListener("keydown", (event) => {
     $("publish").requestSubmit();
   }
 });
-for (const choice of document.querySelectorAll("[name=transport]")) {
-  choice.addEventListener("change", () => (choice.value === "stream" ? openStream() : startPolling()));
-}
+$("break").addEventListener("click", () => breakStream(!isBroken()));
+addEventListener("focus", showBroken);
 start();
