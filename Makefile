@@ -25,7 +25,8 @@ SHARED = buf channel clock config digest event events filter key logger migrate 
 FCGI   = accept admit answer batch cgi control cookie cursor desk door fanout follower frame handover headers hub \
          keeper limits listen mail metrics page pager peer policy poll query record reload request resume ring \
          sandbox serve session stream subscriber tailer tend topic verdict visit walk watch wheel
-TOOL   = batch check draft file init inspect keygen lines mint options progress prune publish revoke \
+TOOL   = batch check doctor doctor_crowd doctor_events doctor_headers doctor_http doctor_local \
+         doctor_probe doctor_report doctor_server doctor_session doctor_stream draft file init inspect keygen lines mint options progress prune publish revoke \
          sign tail verb
 
 SHARED_OBJ = $(SHARED:%=$(BUILD)/shared/%.o) $(BUILD)/migrations.o
@@ -33,9 +34,10 @@ FCGI_OBJ   = $(FCGI:%=$(BUILD)/fcgi/%.o)
 TOOL_OBJ   = $(TOOL:%=$(BUILD)/scripts/sluicectl/%.o)
 SHARED_LIB = -lsqlite3 -lsodium -ljansson -linih -lm
 FCGI_LIB   = -lfcgi -lseccomp $(SHARED_LIB)
+TOOL_LIB   = -lcurl $(SHARED_LIB)
 
 .DELETE_ON_ERROR:
-.PHONY: all packages packages-test demo test unit regress servers faults soak mutants test-browser asan tsan lint format install uninstall clean help
+.PHONY: all packages packages-test packages-bench bench bench-quick bench-instructions demo test unit regress servers faults soak mutants test-browser asan tsan lint format install uninstall clean help
 
 all: $(BUILD)/sluice.fcgi $(BUILD)/sluicectl $(BUILD)/libsluice.a
 
@@ -50,7 +52,7 @@ $(BUILD)/sluice.fcgi: $(BUILD)/fcgi/main.o $(FCGI_OBJ) $(BUILD)/libsluice.a
 	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB)
 
 $(BUILD)/sluicectl: $(BUILD)/scripts/sluicectl/main.o $(TOOL_OBJ) $(BUILD)/libsluice.a
-	$(Q) $(LINK) -o $@ $^ $(SHARED_LIB)
+	$(Q) $(LINK) -o $@ $^ $(TOOL_LIB)
 
 $(BUILD)/libsluice.a: $(SHARED_OBJ)
 	$(Q) mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
@@ -155,6 +157,31 @@ lint: all
 format:
 	clang-format -i fcgi/*.[ch] shared/*.[ch] scripts/sluicectl/*.[ch] tests/*/*.[ch]
 
+# -- benchmarks ----------------------------------------------------------------------------------------
+
+BENCH    = $(BUILD)/scripts/bench
+LOAD_OBJ = $(patsubst %,$(BENCH)/%.o,histogram load publisher streams usage wire writer)
+
+$(BENCH)/load: $(LOAD_OBJ)
+	$(Q) $(LINK) -o $@ $^ -lsqlite3
+$(BENCH)/floor: $(BENCH)/floor.o
+	$(Q) $(LINK) -o $@ $^
+$(BENCH)/hello: $(BENCH)/hello.o
+	$(Q) $(LINK) -o $@ $^ -lfcgi
+
+$(BUILD)/tests/instructions/paths: $(BUILD)/tests/instructions/paths.o $(BUILD)/tests/lib.a \
+    $(BUILD)/tests/tool.a $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
+	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB)
+
+packages-bench:
+	@scripts/install-deps --bench
+
+bench bench-quick: packages-bench all $(BENCH)/load $(BENCH)/floor $(BENCH)/hello
+	BUILD=$(BUILD) scripts/bench/run $(if $(filter bench-quick,$@),--quick)
+
+bench-instructions: packages-bench all $(BUILD)/tests/instructions/paths
+	BUILD=$(BUILD) tests/instructions/run
+
 # -- install -------------------------------------------------------------------------------------------
 
 install: all
@@ -177,6 +204,8 @@ help:
 	@echo 'make unit | regress | servers | faults   one of them'
 	@echo 'make test-browser               all scenarios in real Chromium (a short form is in make test)'
 	@echo 'make soak       the fault suite for SOAK_S seconds (600); make mutants: does it find planted bugs?'
+	@echo 'make bench | bench-quick        Sluice, its peers and the bare floor, side by side'
+	@echo 'make bench-instructions         instruction counts of the hot paths, against a baseline'
 	@echo 'make asan | tsan                the tests under sanitizers'
 	@echo 'make lint       arrows, format, clang-tidy, cppcheck, shellcheck'
 	@echo 'make format     clang-format over our code'

@@ -47,13 +47,16 @@ static void handle_event(struct hub *hub, const struct epoll_event *event)
 		serve_unblock(hub, s);
 }
 
-/* The ones behind get a bounded turn each, and only so many of them before the inbox, where the
- * live events are, is looked into again. */
+/* The ones behind get a bounded turn each, and only for so long before the inbox, where the live
+ * events are, is looked into again. */
 static void run_some(struct hub *hub)
 {
-	for (int i = 0; i < HUB_TURNS && hub->lists[SUBSCRIBER_RUN]; i++) {
-		struct subscriber *s = hub->lists[SUBSCRIBER_RUN];
-		serve_run(hub, s);
+	int64_t until_us = clock_mono_us() + HUB_TURNS_US;
+
+	while (hub->lists[SUBSCRIBER_RUN]) {
+		serve_run(hub, hub->lists[SUBSCRIBER_RUN]);
+		if (clock_mono_us() >= until_us)
+			return;
 	}
 }
 

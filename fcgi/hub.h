@@ -26,7 +26,7 @@ enum {
 	/* Bytes of frames in the inbox beyond which the tailer waits: the log is the queue. */
 	HUB_BACKLOG = 4 << 20,
 	SERVE_END_MS = 10000, /* for so long an ending, or the rest of an answer, may take */
-	HUB_TURNS = 64, /* subscribers brought on in one round, before live ones are looked after */
+	HUB_TURNS_US = 500,   /* of bringing others on, before live ones are looked after */
 };
 
 struct hub {

@@ -26,11 +26,11 @@ enum {
 };
 
 /* A hint comes before its commit can be seen, so it starts a series of looks: at once, after
- * SERIES_FIRST_US, and then with pauses that grow by 18 % up to SERIES_LAST_US. A look that sees
- * something starts the series again: a second commit may have raised its hint before that look, and
- * be visible only after it. The steps were measured: they find a commit with an fsync in it within
- * a fraction of the fsync's own time. */
-enum { SERIES_FIRST_US = 50, SERIES_LAST_US = 300000 };
+ * SERIES_FIRST_US, and then with pauses that grow by 18 % up to SERIES_LAST_US. The steps were
+ * measured: they find a commit with an fsync in it within a fraction of the fsync's own time. A
+ * look that sees something starts a coarser series, whose pauses double: a second commit may have
+ * raised its hint before that look, and be visible only after it. */
+enum { SERIES_FIRST_US = 50, SERIES_COARSE_US = 500, SERIES_LAST_US = 300000 };
 
 struct tailer {
 	const struct site *site;
@@ -38,6 +38,7 @@ struct tailer {
 	bool started;
 	int stop; /* eventfd */
 	struct watch watch;
+	bool coarse;      /* the series' pauses double */
 	int64_t pause_us; /* before the series' next look; over SERIES_LAST_US: none is running */
 	struct store *store;
 	bool failing;
@@ -290,10 +291,13 @@ static bool wait_for_hint(struct tailer *t)
 	ppoll(fds, 2, &time, NULL);
 	if (fds[0].revents)
 		return false;
-	if (watch_read(&t->watch))
+	if (watch_read(&t->watch)) {
 		t->pause_us = 0;
-	else if (t->pause_us <= SERIES_LAST_US)
-		t->pause_us = t->pause_us ? t->pause_us + t->pause_us * 18 / 100 : SERIES_FIRST_US;
+		t->coarse = false;
+	} else if (t->pause_us <= SERIES_LAST_US) {
+		t->pause_us +=
+		    t->pause_us ? t->pause_us * (t->coarse ? 100 : 18) / 100 : SERIES_FIRST_US;
+	}
 	return true;
 }
 
@@ -303,8 +307,10 @@ static void *tailer_run(void *context)
 
 	watch_works(&t->watch); /* before the first look, so that nothing falls between the two */
 	do {
-		if (look_once(t))
-			t->pause_us = SERIES_FIRST_US;
+		if (look_once(t)) {
+			t->pause_us = SERIES_COARSE_US;
+			t->coarse = true;
+		}
 	} while (wait_for_hint(t));
 	return NULL;
 }

@@ -306,3 +306,21 @@ int store_renew(struct store *store, const char *known)
 	return renew(store, STORE_RENEW,
 	    "UPDATE log SET epoch = ?1, identity = ?2 WHERE epoch = ?3", identity, known);
 }
+
+int store_intact(struct store *store)
+{
+	sqlite3_stmt *s = store_statement(store, STORE_QUICK_CHECK, "PRAGMA quick_check(1)");
+	char said[STORE_ERROR / 2] = "";
+	int rc = s ? sqlite3_step(s) : SQLITE_ERROR;
+
+	if (!s)
+		return -1;
+	if (rc == SQLITE_ROW && sqlite3_column_text(s, 0))
+		snprintf(said, sizeof(said), "%s", (const char *)sqlite3_column_text(s, 0));
+	if (store_done(store, s, rc) == -1)
+		return -1;
+	if (strcmp(said, "ok") == 0)
+		return 1;
+	store_fail(store, "the file is damaged: %s", said);
+	return 0;
+}

@@ -1,6 +1,6 @@
 /*
- * A histogram of nanoseconds with logarithmic buckets: 64 to each power of two, so a percentile is right
- * within 1.6 %. Pure, of fixed size, all zero at the start.
+ * A histogram of nanoseconds with logarithmic buckets: 64 to each power of two, so a percentile is
+ * right within 1.6 %. Pure, of fixed size, all zero at the start.
  */
 #ifndef HISTOGRAM_H
 #define HISTOGRAM_H

@@ -15,7 +15,7 @@ int usage_parse(struct usage_group *group, const char *text)
 		return -1;
 	memcpy(group->name, text, (size_t)(equals - text));
 	for (const char *at = equals; *at && group->n < USAGE_PIDS; at = strchr(at, ',')) {
-		group->pids[group->n++] = atoi(++at);
+		group->pids[group->n++] = (pid_t)strtol(++at, NULL, 10);
 		if (group->pids[group->n - 1] <= 0)
 			return -1;
 		if (!strchr(at, ','))
@@ -59,44 +59,54 @@ static void read_threads(pid_t pid, struct usage *out)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	DIR *tasks = opendir(path);
 	for (struct dirent *task; tasks && (task = readdir(tasks));) {
-		unsigned long long ran, waited, switches;
+		char *at;
 		if (task->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/schedstat", (int)pid, task->d_name);
+		snprintf(
+		    path, sizeof(path), "/proc/%d/task/%.16s/schedstat", (int)pid, task->d_name);
 		first_line(path, line, sizeof(line));
-		if (sscanf(line, "%llu %llu %llu", &ran, &waited, &switches) == 3) {
-			out->cpu_ns += ran;
-			out->switches += switches;
-		}
+		/* Time that it ran, time that it waited, times that it was put on a processor. */
+		out->cpu_ns += strtoull(line, &at, 10);
+		strtoull(at, &at, 10);
+		out->switches += strtoull(at, NULL, 10);
 	}
 	if (tasks)
 		closedir(tasks);
 }
 
+/* Fields 14 and 15 of the line (proc(5)), in ticks. */
 static void read_times(pid_t pid, struct usage *out)
 {
 	char path[64], line[1024];
-	unsigned long long user = 0, system = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	first_line(path, line, sizeof(line));
-	/* The name in parentheses may hold spaces. */
-	const char *at = strrchr(line, ')');
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+	/* The name in parentheses may hold spaces; behind it is field 3. */
+	char *at = strrchr(line, ')');
+	for (int field = 2; at && field < 14; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
 		return;
 	uint64_t tick_ms = 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
-	out->user_ms += user * tick_ms;
-	out->system_ms += system * tick_ms;
+	out->user_ms += strtoull(at, &at, 10) * tick_ms;
+	out->system_ms += strtoull(at, NULL, 10) * tick_ms;
 }
 
-void usage_read(const struct usage_group *group, struct usage *out)
+void usage_cpu(const struct usage_group *group, struct usage *out)
 {
-	char path[64];
-
-	memset(out, 0, sizeof(*out));
+	out->cpu_ns = out->user_ms = out->system_ms = out->switches = 0;
 	for (int i = 0; i < group->n; i++) {
 		read_threads(group->pids[i], out);
 		read_times(group->pids[i], out);
+	}
+}
+
+void usage_memory(const struct usage_group *group, struct usage *out)
+{
+	char path[64];
+
+	out->pss_kb = 0;
+	for (int i = 0; i < group->n; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)group->pids[i]);
 		out->pss_kb += field(path, "Pss:");
 	}

@@ -15,7 +15,8 @@ struct reading {
 
 typedef void line_taken(struct reading *r, const char *line, size_t len);
 
-/* -- lines ----------------------------------------------------------------------------------------- */
+/* -- lines
+ * ----------------------------------------------------------------------------------------- */
 
 static void keep(struct wire *w, const char *bytes, size_t len)
 {
@@ -29,8 +30,8 @@ static void keep(struct wire *w, const char *bytes, size_t len)
 	w->len = (uint16_t)(w->len + len);
 }
 
-/* Calls taken for each line that ends in the bytes, and keeps what follows the last. Stops where the
- * state changes; the number of bytes used is returned. */
+/* Calls taken for each line that ends in the bytes, and keeps what follows the last. Stops where
+ * the state changes; the number of bytes used is returned. */
 static size_t split(struct reading *r, const char *bytes, size_t len, line_taken *taken)
 {
 	struct wire *w = r->wire;
@@ -58,7 +59,8 @@ static size_t split(struct reading *r, const char *bytes, size_t len, line_taken
 	return used;
 }
 
-/* -- events ---------------------------------------------------------------------------------------- */
+/* -- events
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t digits(const char *at, size_t n)
 {
@@ -82,22 +84,36 @@ static void end_event(struct reading *r)
 	w->has_event = w->is_gap = false;
 }
 
+/* What follows the field's name and colon, and one space if there is one; NULL when it is another
+ * field. */
+static const char *value_of(const char *field, const char *line, size_t len)
+{
+	size_t n = strlen(field);
+
+	if (len <= n || memcmp(line, field, n) != 0)
+		return NULL;
+	return line + n + (line[n] == ' ');
+}
+
 static void take_event_line(struct reading *r, const char *line, size_t len)
 {
 	struct wire *w = r->wire;
+	const char *end = line + len, *value;
 
 	if (len == 0) {
 		end_event(r);
-	} else if (len >= 6 + WIRE_PREFIX - 1 && memcmp(line, "data: b ", 8) == 0) {
-		w->number = digits(line + 8, WIRE_NUMBER);
-		w->time = digits(line + 8 + WIRE_NUMBER + 1, WIRE_TIME);
+	} else if ((value = value_of("data:", line, len)) && end - value >= WIRE_PREFIX - 1 &&
+		   memcmp(value, "b ", 2) == 0) {
+		w->number = digits(value + 2, WIRE_NUMBER);
+		w->time = digits(value + 2 + WIRE_NUMBER + 1, WIRE_TIME);
 		w->has_event = true;
-	} else if (len == 17 && memcmp(line, "event: sluice:gap", 17) == 0) {
-		w->is_gap = true;
+	} else if ((value = value_of("event:", line, len)) && end - value == 10) {
+		w->is_gap = memcmp(value, "sluice:gap", 10) == 0;
 	}
 }
 
-/* -- HTTP (RFC 9112) ------------------------------------------------------------------------------- */
+/* -- HTTP (RFC 9112)
+ * ------------------------------------------------------------------------------- */
 
 static void end_body(struct reading *r)
 {
@@ -109,7 +125,7 @@ static void end_body(struct reading *r)
 
 static bool names(const char *line, size_t len, const char *name)
 {
-	return len > strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
+	return len >= strlen(name) && strncasecmp(line, name, strlen(name)) == 0;
 }
 
 static void take_head_line(struct reading *r, const char *line, size_t len)
@@ -117,10 +133,12 @@ static void take_head_line(struct reading *r, const char *line, size_t len)
 	struct wire *w = r->wire;
 
 	if (w->status == 0) {
-		w->status = len >= 12 && memcmp(line, "HTTP/1.", 7) == 0 ? (uint16_t)digits(line + 9, 3) : 1;
+		w->status = len >= 12 && memcmp(line, "HTTP/1.", 7) == 0
+				? (uint16_t)digits(line + 9, 3)
+				: 1;
 		w->chunked = false;
 		w->left = UINT64_MAX; /* until the connection closes */
-	} else if (names(line, len, "transfer-encoding: chunked") || (len == 26 && names(line, len, "transfer-encoding: chunke"))) {
+	} else if (names(line, len, "transfer-encoding: chunked")) {
 		w->chunked = true;
 	} else if (names(line, len, "content-length: ")) {
 		w->left = digits(line + 16, len - 16);
@@ -141,8 +159,8 @@ static void take_trailer_line(struct reading *r, const char *line, size_t len)
 		end_body(r);
 }
 
-/* The chunk's size in hexadecimal, which must not go through the kept line: an event's line may be cut
- * by the chunk's end. */
+/* The chunk's size in hexadecimal, which must not go through the kept line: an event's line may be
+ * cut by the chunk's end. */
 static void take_size(struct wire *w, char c)
 {
 	if (c == '\n')
@@ -180,7 +198,8 @@ static size_t take_byte(struct wire *w, char c)
 	return 1;
 }
 
-int wire_take(struct wire *w, const char *bytes, size_t len, const struct wire_told *told, void *context)
+int wire_take(
+    struct wire *w, const char *bytes, size_t len, const struct wire_told *told, void *context)
 {
 	struct reading r = {.wire = w, .told = told, .context = context};
 	size_t used = 0;
@@ -205,8 +224,8 @@ void wire_data(char *out, size_t size, uint64_t number, uint64_t time)
 {
 	char prefix[WIRE_PREFIX + 1];
 
-	snprintf(prefix, sizeof(prefix), "b %010llu %020llu ", (unsigned long long)(number % 10000000000U),
-	    (unsigned long long)time);
+	snprintf(prefix, sizeof(prefix), "b %010llu %020llu ",
+	    (unsigned long long)(number % 10000000000U), (unsigned long long)time);
 	memset(out, 'x', size);
 	memcpy(out, prefix, size < WIRE_PREFIX ? size : WIRE_PREFIX);
 }

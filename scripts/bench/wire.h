@@ -1,10 +1,11 @@
 /*
- * One HTTP/1.1 response as it comes in, bit by bit: the head, chunks, and in them Server-Sent Events
- * (WHATWG HTML, 9.2.6). It keeps no more than a line that was cut in two, so that thousands of
- * streams are cheap. Pure.
+ * One HTTP/1.1 response as it comes in, bit by bit: the head, chunks, and in them Server-Sent
+ * Events (WHATWG HTML, 9.2.6). It keeps no more than a line that was cut in two, so that thousands
+ * of streams are cheap. Pure.
  *
- * An event of the benchmark has the data "b NNNNNNNNNN TTTTTTTTTTTTTTTTTTTT ...": its number, and the
- * monotonic clock in nanoseconds when it was published. Other events are not reported, but gaps are.
+ * An event of the benchmark has the data "b NNNNNNNNNN TTTTTTTTTTTTTTTTTTTT ...": its number, and
+ * the monotonic clock in nanoseconds when it was published. Other events are not reported, but gaps
+ * are.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -43,7 +44,8 @@ struct wire_told {
 };
 
 /* Takes the bytes; -1 when they are no HTTP. */
-int wire_take(struct wire *wire, const char *bytes, size_t len, const struct wire_told *told, void *context);
+int wire_take(
+    struct wire *wire, const char *bytes, size_t len, const struct wire_told *told, void *context);
 
 /* Writes the data of an event: the prefix, then filled up to size bytes. No NUL is added. */
 void wire_data(char *out, size_t size, uint64_t number, uint64_t time);

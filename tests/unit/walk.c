@@ -98,7 +98,8 @@ static void test_truncated(void **state)
 	plain(w, 65535);
 	check_truncated(w);
 	w->len = 0;
-	begin(w, 258, 1, 255); /* padding on every record, a body, streams in several records */
+	/* Padding on every record that may have it, a body, streams in several records. */
+	begin(w, 258, 1, 0);
 	put(w, 4, 258, 1, 255);
 	w->bytes[w->len - 256] = 0; /* no name, and a value of 296 bytes, told in the next record */
 	put(w, 4, 258, 300, 0);
@@ -170,6 +171,13 @@ static void test_role(void **state)
 		w->len = 0;
 		begin(w, 1, roles[i], 0);
 		check(w, WALK_ROLE);
+	}
+	/* libfcgi would read the padding as a record: a management record could hide there. */
+	for (unsigned padding = 1; padding < 256; padding++) {
+		w->len = 0;
+		begin(w, 1, 1, padding);
+		check(w, WALK_ROLE);
+		assert_int_equal(walk_exact(w->bytes, 8), WALK_ROLE);
 	}
 	for (size_t content = 0; content < 20; content++) {
 		w->len = 0;

@@ -1,0 +1,249 @@
+/*
+ * The floor: what the kernel alone costs, in the simplest loop there is. It checks nothing,
+ * remembers nothing, and waits for whoever does not read.
+ *
+ *   floor unix STREAMS EVENTS RATE SIZE   sends SIZE bytes EVENTS times to each of STREAMS unix
+ * sockets that another process reads; prints one line of KEY=VALUE floor tcp PORT FIFO a web server
+ * for any number of streams, that sends each line of the FIFO to each of them as an event
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STREAMS = 19000, EVENTS = 512, BYTES = 65536 };
+
+static _Noreturn void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static int epoll_of(void)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll < 0)
+		fail("floor: epoll");
+	return epoll;
+}
+
+static void watch(int epoll, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+		fail("floor: epoll");
+}
+
+/* -- unix sockets
+ * ------------------------------------------------------------------------------------- */
+
+/* Reads what comes, as a web server would, until the other side is gone. */
+static _Noreturn void read_all(const int *fds, long n)
+{
+	static char bytes[BYTES];
+	struct epoll_event events[EVENTS];
+	int epoll = epoll_of();
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (long i = 0; i < n; i++)
+		watch(epoll, fds[i]);
+	for (;;) {
+		int ready = epoll_wait(epoll, events, EVENTS, -1);
+		for (int i = 0; i < ready; i++)
+			if (recv(events[i].data.fd, bytes, sizeof(bytes), MSG_DONTWAIT) == 0)
+				_exit(0);
+	}
+}
+
+static double clock_of(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void sleep_until(double then)
+{
+	struct timespec until = {
+	    .tv_sec = (time_t)then, .tv_nsec = (long)((then - (double)(time_t)then) * 1e9)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+}
+
+static int run_unix(long n, long events, double rate, size_t size)
+{
+	static int ours[STREAMS], theirs[STREAMS];
+	static char bytes[BYTES];
+
+	if (n < 1 || n > STREAMS || size < 1 || size > BYTES)
+		return 2;
+	for (long i = 0; i < n; i++) {
+		int pair[2];
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+			fail("floor: socketpair");
+		ours[i] = pair[0];
+		theirs[i] = pair[1];
+	}
+	pid_t reader = fork();
+	if (reader < 0)
+		fail("floor: fork");
+	for (long i = 0; i < n; i++)
+		close(reader ? theirs[i] : ours[i]);
+	if (reader == 0)
+		read_all(theirs, n);
+	sleep_until(clock_of(CLOCK_MONOTONIC) + 0.2);
+
+	double begun = clock_of(CLOCK_MONOTONIC), used = clock_of(CLOCK_PROCESS_CPUTIME_ID);
+	for (long event = 0; event < events; event++) {
+		if (rate > 0)
+			sleep_until(begun + (double)event / rate);
+		for (long i = 0; i < n; i++)
+			if (send(ours[i], bytes, size, MSG_NOSIGNAL) < 0)
+				fail("floor: send");
+	}
+	used = clock_of(CLOCK_PROCESS_CPUTIME_ID) - used;
+	double took = clock_of(CLOCK_MONOTONIC) - begun;
+	printf(
+	    "streams=%ld deliveries=%ld took_s=%.6f per_s=%.0f responder_cpu_ms=%.3f chain_cpu_ms=%.3f\n",
+	    n, n * events, took, (double)(n * events) / took, used * 1e3, used * 1e3);
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
+	return 0;
+}
+
+/* -- TCP
+ * ---------------------------------------------------------------------------------------------- */
+
+struct server {
+	int epoll, listener, fifo;
+	int streams[STREAMS];
+	size_t n;
+	char lines[BYTES];
+	size_t len;
+	unsigned long events;
+};
+
+static int listen_on(int port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
+	    bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 4096))
+		fail("floor: listen");
+	return fd;
+}
+
+static void take_connection(struct server *s)
+{
+	int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC), yes = 1;
+
+	if (fd < 0)
+		return;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	watch(s->epoll, fd);
+}
+
+/* A request is expected to come in one piece. */
+static void take_request(struct server *s, int fd)
+{
+	static const char stream[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+				     "Transfer-Encoding: chunked\r\n\r\n";
+	static const char nothing[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+	char request[8192];
+	ssize_t n = recv(fd, request, sizeof(request), MSG_DONTWAIT);
+
+	if (n <= 0) {
+		for (size_t i = 0; i < s->n; i++)
+			if (s->streams[i] == fd)
+				s->streams[i] = s->streams[--s->n];
+		close(fd);
+	} else if (n > 11 && memcmp(request, "GET /events", 11) == 0 && s->n < STREAMS) {
+		s->streams[s->n++] = fd;
+		if (send(fd, stream, sizeof(stream) - 1, MSG_NOSIGNAL) < 0)
+			return;
+	} else if (send(fd, nothing, sizeof(nothing) - 1, MSG_NOSIGNAL) < 0) {
+		return;
+	}
+}
+
+static void send_event(struct server *s, const char *line, size_t len)
+{
+	char event[BYTES + 256], chunk[BYTES + 512];
+
+	int size =
+	    snprintf(event, sizeof(event), "id: %lu\ndata: %.*s\n\n", ++s->events, (int)len, line);
+	int total = snprintf(chunk, sizeof(chunk), "%x\r\n%.*s\r\n", (unsigned)size, size, event);
+	for (size_t i = 0; i < s->n; i++)
+		if (send(s->streams[i], chunk, (size_t)total, MSG_NOSIGNAL) < 0)
+			continue; /* its end is told by epoll */
+}
+
+static void take_lines(struct server *s)
+{
+	ssize_t n = read(s->fifo, s->lines + s->len, sizeof(s->lines) - s->len);
+	char *from = s->lines, *lf;
+
+	if (n <= 0)
+		return;
+	s->len += (size_t)n;
+	while ((lf = memchr(from, '\n', s->len - (size_t)(from - s->lines)))) {
+		send_event(s, from, (size_t)(lf - from));
+		from = lf + 1;
+	}
+	s->len -= (size_t)(from - s->lines);
+	memmove(s->lines, from, s->len);
+}
+
+static int run_tcp(int port, const char *fifo)
+{
+	static struct server s;
+	struct epoll_event events[EVENTS];
+
+	s.epoll = epoll_of();
+	s.fifo = open(
+	    fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* also for writing, so that it never ends */
+	if (s.fifo < 0)
+		fail(fifo);
+	watch(s.epoll, s.fifo);
+	s.listener = listen_on(port);
+	watch(s.epoll, s.listener);
+	for (;;) {
+		int n = epoll_wait(s.epoll, events, EVENTS, -1);
+		for (int i = 0; i < n; i++) {
+			int fd = events[i].data.fd;
+			if (fd == s.listener)
+				take_connection(&s);
+			else if (fd == s.fifo)
+				take_lines(&s);
+			else
+				take_request(&s, fd);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 6 && strcmp(argv[1], "unix") == 0)
+		return run_unix(strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10),
+		    strtod(argv[4], NULL), (size_t)strtol(argv[5], NULL, 10));
+	if (argc == 4 && strcmp(argv[1], "tcp") == 0)
+		return run_tcp((int)strtol(argv[2], NULL, 10), argv[3]);
+	fprintf(stderr, "usage: floor unix STREAMS EVENTS RATE SIZE | floor tcp PORT FIFO\n");
+	return 2;
+}
