@@ -31,6 +31,11 @@ static const struct verb verbs[] = {
 	revoke_help, revoke_main},
     {"prune", "", "Removes what is beyond keep_for and keep_events now.", prune_help, prune_main},
     {"check", "", "Checks the configuration, the keys and the log.", check_help, check_main},
+    {"doctor",
+	"[--json] [--streams N] [--idle D] [--watch D] [--server NAME] [--cookie C | --key FILE]\n"
+	"           [--channel C] [--cacert FILE] [--remote] [URL]",
+	"Finds what is wrong, here and through the web server, and the line to change.",
+	doctor_help, doctor_main},
 };
 
 static void usage(FILE *out)

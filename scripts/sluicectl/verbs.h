@@ -16,8 +16,9 @@ int tail_main(struct call *call);
 int revoke_main(struct call *call);
 int prune_main(struct call *call);
 int check_main(struct call *call);
+int doctor_main(struct call *call);
 
 extern const char init_help[], keygen_help[], mint_help[], inspect_help[], publish_help[];
-extern const char tail_help[], revoke_help[], prune_help[], check_help[];
+extern const char tail_help[], revoke_help[], prune_help[], check_help[], doctor_help[];
 
 #endif
