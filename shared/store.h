@@ -152,8 +152,8 @@ int store_revocations(struct store *store, int64_t after, struct store_revocatio
 bool store_revocation_ends(
     const struct store_revocation *r, const char *sub, const char *jti, int64_t iat_ms);
 
-/* Whether the file's pages and rows hold together (PRAGMA quick_check, which reads all of it): 1 yes,
- * 0 no, with what is broken in store_error, -1 failed. STORE_READ is enough. */
+/* Whether the file's pages and rows hold together (PRAGMA quick_check, which reads all of it): 1
+ * yes, 0 no, with what is broken in store_error, -1 failed. STORE_READ is enough. */
 int store_intact(struct store *store);
 
 /* -- upkeep.c: all need STORE_WRITE ---------------------------------------------------------- */

@@ -83,7 +83,7 @@ static void read_times(pid_t pid, struct usage *out)
 	first_line(path, line, sizeof(line));
 	/* The name in parentheses may hold spaces; behind it is field 3. */
 	char *at = strrchr(line, ')');
-	for (int field = 2; at && field < 14; field++)
+	for (int n = 2; at && n < 14; n++)
 		at = strchr(at + 1, ' ');
 	if (!at)
 		return;
