@@ -37,7 +37,7 @@ FCGI_LIB   = -lfcgi -lseccomp $(SHARED_LIB)
 TOOL_LIB   = -lcurl $(SHARED_LIB)
 
 .DELETE_ON_ERROR:
-.PHONY: all packages packages-test packages-bench bench bench-quick bench-instructions demo test unit regress servers faults soak mutants test-browser asan tsan lint format install uninstall clean help
+.PHONY: all packages packages-test packages-bench bench bench-quick bench-instructions demo test unit regress servers faults soak mutants test-browser fuzz fuzzers abuse asan tsan lint format install uninstall clean help
 
 all: $(BUILD)/sluice.fcgi $(BUILD)/sluicectl $(BUILD)/libsluice.a
 
@@ -103,6 +103,33 @@ $(UNIT) $(REGRESS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/lib.a $(
     $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
 	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB) -lcmocka
 
+ABUSE    = $(patsubst tests/abuse/%.c,$(BUILD)/tests/abuse/%,$(wildcard tests/abuse/*.c))
+# Fuzz targets are driven by libFuzzer where LIBFUZZER is set, else by a main that replays a corpus.
+FUZZ     = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_MAIN = $(if $(LIBFUZZER),,$(BUILD)/tests/fuzz/replay.o)
+export FUZZ_S
+
+$(ABUSE): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/lib.a $(BUILD)/tests/tool.a \
+    $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
+	$(Q) $(LINK) -o $@ $^ $(FCGI_LIB) -lcmocka
+
+$(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/tests/lib.a \
+    $(BUILD)/tests/tool.a $(BUILD)/tests/parts.a $(BUILD)/libsluice.a
+	$(Q) $(LINK) $(LIBFUZZER) -o $@ $^ $(FCGI_LIB)
+
+fuzzers: $(FUZZ)
+
+# Each target for FUZZ_S seconds (60).
+fuzz:
+	scripts/install-deps --test --lint
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang LIBFUZZER=-fsanitize=fuzzer \
+	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' fuzzers
+	BUILD=$(BUILD)/fuzz tests/fuzz/run
+
+abuse: all $(ABUSE)
+	scripts/install-deps --test --browser
+	BUILD=$(BUILD) ABUSE=long LIMIT=900 tests/run abuse
+
 # The referee links all of its folder but the power cut's two files, and a library that it preloads.
 FAULTS   = $(BUILD)/tests/soak $(BUILD)/tests/power $(BUILD)/tests/shim.so
 SOAK_OBJ = $(patsubst tests/faults/%.c,$(BUILD)/tests/faults/%.o,$(filter-out \
@@ -118,9 +145,9 @@ $(BUILD)/tests/power: $(BUILD)/tests/faults/power.o $(BUILD)/tests/faults/tape.o
 $(BUILD)/tests/shim.so: tests/faults/shim.c tests/faults/shim.h | packages-test
 	$(Q) mkdir -p $(@D) && $(CC) $(STD) $(WARN) $(CFLAGS) -shared -fPIC -o $@ $< -lsqlite3
 
-test: all $(UNIT) $(REGRESS) $(FAULTS)
+test: all $(UNIT) $(REGRESS) $(FAULTS) $(FUZZ) $(ABUSE)
 	scripts/install-deps --test --browser
-	BUILD=$(BUILD) tests/run unit regress servers faults browser
+	BUILD=$(BUILD) SANITIZED='$(SANITIZE)' tests/run unit regress fuzz abuse servers faults browser
 
 test-browser: all
 	scripts/install-deps --browser
@@ -203,6 +230,7 @@ help:
 	@echo 'make test       unit, regress and server tests'
 	@echo 'make unit | regress | servers | faults   one of them'
 	@echo 'make test-browser               all scenarios in real Chromium (a short form is in make test)'
+	@echo 'make fuzz       each parser for FUZZ_S seconds (60) under libFuzzer; make abuse: long attacks'
 	@echo 'make soak       the fault suite for SOAK_S seconds (600); make mutants: does it find planted bugs?'
 	@echo 'make bench | bench-quick        Sluice, its peers and the bare floor, side by side'
 	@echo 'make bench-instructions         instruction counts of the hot paths, against a baseline'

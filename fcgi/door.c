@@ -112,7 +112,7 @@ static bool look(struct door *door, struct connection *c)
 		forget(door, c);
 		desks_arrive(door->site->desks, &c->arrival);
 	} else {
-		refuse(door, c, walk);
+		refuse(door, c, (int)walk);
 	}
 	return false;
 }

@@ -2,6 +2,8 @@
 
 #include <fcgiapp.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* FCGX_Init catches SIGPIPE, SIGUSR1 and SIGTERM, even where they were ignored; who ends this
@@ -49,10 +51,31 @@ static void take_over(FCGX_Request *r, struct peer *peer)
 	FCGX_Free(r, 0);
 }
 
+enum { RESERVE_BLOCK = 64 << 10, RESERVE_BLOCKS = 3 };
+
+/* libfcgi ends the process when malloc(3) fails. What it needs for a request that the door let in is
+ * bounded, so it is seen to beforehand: freed at once, it stays with this thread's arena. */
+static bool memory_there(void)
+{
+	void *blocks[RESERVE_BLOCKS];
+	size_t n = 0;
+
+	while (n < RESERVE_BLOCKS && (blocks[n] = malloc(RESERVE_BLOCK)))
+		n++;
+	bool there = n == RESERVE_BLOCKS;
+	while (n)
+		free(blocks[--n]);
+	return there;
+}
+
 int handover_read(int fd, const char *cookie, struct request *request, struct peer *peer)
 {
 	FCGX_Request r;
 
+	if (!memory_there()) {
+		close(fd);
+		return -1;
+	}
 	prepare(&r, fd);
 	if (FCGX_Accept_r(&r) < 0) {
 		FCGX_Free(&r, 1);

@@ -13,6 +13,7 @@ static const char *const words[WALK_N] = {
     [WALK_SIZE] = "size",
     [WALK_TRAILING] = "trailing",
     [WALK_PARAMS] = "params",
+    [WALK_PADDING] = "padding",
 };
 
 const char *walk_word(enum walk walk)
@@ -41,10 +42,12 @@ static enum walk judge(struct record r, enum state state, uint16_t id)
 		return WALK_ID;
 	if (r.type != wanted[state])
 		return WALK_ORDER;
-	/* libfcgi does not skip this record's padding: it takes it for the next record, which could
-	 * be any. Nobody pads eight bytes. */
-	if (r.type == RECORD_BEGIN_REQUEST && (r.content != 8 || r.padding))
+	if (r.type == RECORD_BEGIN_REQUEST && r.content != 8)
 		return WALK_ROLE;
+	/* libfcgi does not skip the padding of a record that ends what it is reading: it takes it
+	 * for the next record, which could be any. Nobody pads eight bytes, or none. */
+	if (r.padding && (r.type == RECORD_BEGIN_REQUEST || r.content == 0))
+		return WALK_PADDING;
 	return WALK_MORE;
 }
 

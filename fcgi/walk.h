@@ -24,6 +24,7 @@ enum walk {
 	WALK_SIZE,     /* over WALK_MAX */
 	WALK_TRAILING, /* bytes after the end: nobody may speak before he is answered */
 	WALK_PARAMS,   /* name-value pairs that do not fill the PARAMS stream exactly */
+	WALK_PADDING,  /* padding where libfcgi would read it as a record */
 	WALK_N
 };
 

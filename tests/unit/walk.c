@@ -104,10 +104,10 @@ static void test_truncated(void **state)
 	w->bytes[w->len - 256] = 0; /* no name, and a value of 296 bytes, told in the next record */
 	put(w, 4, 258, 300, 0);
 	memcpy(w->bytes + w->len - 300, "\x80\0\1\x28", 4);
-	put(w, 4, 258, 0, 7);
+	put(w, 4, 258, 0, 0);
 	put(w, 5, 258, 19, 5);
 	put(w, 5, 258, 1, 0);
-	put(w, 5, 258, 0, 1);
+	put(w, 5, 258, 0, 0);
 	check_truncated(w);
 	w->len = 0;
 	begin(w, 1, 1, 0); /* no params at all */
@@ -172,13 +172,6 @@ static void test_role(void **state)
 		begin(w, 1, roles[i], 0);
 		check(w, WALK_ROLE);
 	}
-	/* libfcgi would read the padding as a record: a management record could hide there. */
-	for (unsigned padding = 1; padding < 256; padding++) {
-		w->len = 0;
-		begin(w, 1, 1, padding);
-		check(w, WALK_ROLE);
-		assert_int_equal(walk_exact(w->bytes, 8), WALK_ROLE);
-	}
 	for (size_t content = 0; content < 20; content++) {
 		w->len = 0;
 		put(w, 1, 1, content, 0);
@@ -186,6 +179,28 @@ static void test_role(void **state)
 		w->bytes[9] = 1;
 		check(w, content == 8 ? WALK_MORE : WALK_ROLE);
 	}
+}
+
+/* libfcgi reads the padding of BEGIN_REQUEST, and of what ends a stream, as a record: a management
+ * record could hide there. */
+static void test_padding(void **state)
+{
+	struct wire *w = *state;
+
+	for (unsigned padding = 1; padding < 256; padding++) {
+		for (int place = 0; place < 3; place++) {
+			w->len = 0;
+			begin(w, 1, 1, place == 0 ? padding : 0);
+			put(w, 4, 1, 10, padding);
+			put(w, 4, 1, 0, place == 1 ? padding : 0);
+			put(w, 5, 1, 7, padding);
+			put(w, 5, 1, 0, place == 2 ? padding : 0);
+			check(w, WALK_PADDING);
+		}
+	}
+	w->len = 0;
+	begin(w, 1, 1, 1);
+	assert_int_equal(walk_exact(w->bytes, 8), WALK_PADDING);
 }
 
 /* Each record type at each place; only one belongs there. */
@@ -407,6 +422,7 @@ int main(void)
 	    cmocka_unit_test(test_version),
 	    cmocka_unit_test(test_management),
 	    cmocka_unit_test(test_role),
+	    cmocka_unit_test(test_padding),
 	    cmocka_unit_test(test_order),
 	    cmocka_unit_test(test_id),
 	    cmocka_unit_test(test_size),
