@@ -156,7 +156,7 @@ test-browser: all
 unit: $(UNIT)
 	BUILD=$(BUILD) tests/run unit
 
-regress: all $(REGRESS)
+regress: all $(REGRESS) $(BUILD)/tests/shim.so
 	BUILD=$(BUILD) tests/run regress
 
 servers: all packages-test
