@@ -53,8 +53,8 @@ static void take_over(FCGX_Request *r, struct peer *peer)
 
 enum { RESERVE_BLOCK = 64 << 10, RESERVE_BLOCKS = 3 };
 
-/* libfcgi ends the process when malloc(3) fails. What it needs for a request that the door let in is
- * bounded, so it is seen to beforehand: freed at once, it stays with this thread's arena. */
+/* libfcgi ends the process when malloc(3) fails. What it needs for a request that the door let in
+ * is bounded, so it is seen to beforehand: freed at once, it stays with this thread's arena. */
 static bool memory_there(void)
 {
 	void *blocks[RESERVE_BLOCKS];
