@@ -37,7 +37,7 @@ FCGI_LIB   = -lfcgi -lseccomp $(SHARED_LIB)
 TOOL_LIB   = -lcurl $(SHARED_LIB)
 
 .DELETE_ON_ERROR:
-.PHONY: all packages packages-test packages-bench bench bench-quick bench-instructions demo test unit regress servers faults soak mutants test-browser fuzz fuzzers abuse asan tsan lint format install uninstall clean help
+.PHONY: all packages packages-test packages-bench bench bench-quick bench-instructions demo test unit regress servers faults soak mutants test-servers test-browser fuzz fuzzers abuse asan tsan lint format install uninstall clean help
 
 all: $(BUILD)/sluice.fcgi $(BUILD)/sluicectl $(BUILD)/libsluice.a
 
@@ -149,6 +149,11 @@ test: all $(UNIT) $(REGRESS) $(FAULTS) $(FUZZ) $(ABUSE)
 	scripts/install-deps --test --browser
 	BUILD=$(BUILD) SANITIZED='$(SANITIZE)' tests/run unit regress fuzz abuse servers faults browser
 
+# Every configuration of scripts/deploy, with the servers' real idle limits: about ten minutes.
+test-servers: all
+	scripts/install-deps --servers
+	BUILD=$(BUILD) tests/servers/run all
+
 test-browser: all
 	scripts/install-deps --browser
 	BUILD=$(BUILD) tests/browser/run
@@ -229,6 +234,7 @@ help:
 	@echo 'make demo       show it: live events in a browser (PORT=8080)'
 	@echo 'make test       unit, regress and server tests'
 	@echo 'make unit | regress | servers | faults   one of them'
+	@echo 'make test-servers               every configuration behind its real web server, doctor included'
 	@echo 'make test-browser               all scenarios in real Chromium (a short form is in make test)'
 	@echo 'make fuzz       each parser for FUZZ_S seconds (60) under libFuzzer; make abuse: long attacks'
 	@echo 'make soak       the fault suite for SOAK_S seconds (600); make mutants: does it find planted bugs?'

@@ -21,6 +21,7 @@ struct doctor {
 	const char *channel, *cacert;
 	int64_t idle_ms; /* 0: one heartbeat */
 	int64_t streams;
+	long version; /* of HTTP, as struct answer has it */
 	enum server server;
 	bool server_given;
 	char cookie[DOCTOR_COOKIE]; /* "Cookie: name=value" */

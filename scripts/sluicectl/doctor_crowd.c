@@ -142,10 +142,9 @@ static void judge_events(
 void crowd_check(struct doctor *d)
 {
 	size_t n = (size_t)d->streams, open = 0;
-	bool tls = strncmp(d->url, "https:", 6) == 0;
 	/* Over HTTP/2 a browser has one connection to a site; over HTTP/1.1 each stream has its
 	 * own. */
-	struct http *http = http_new(d->url, d->cacert, tls);
+	struct http *http = http_new(d->url, d->cacert, d->version >= 20);
 	struct answer **streams = calloc(n, sizeof(streams[0]));
 	int64_t until = clock_mono_ms() + OPEN_MS;
 

@@ -15,6 +15,7 @@ struct http {
 	CURLM *multi;
 	const char *url;    /* borrowed */
 	const char *cacert; /* borrowed; may be NULL */
+	bool one;           /* requests wait for the one connection */
 };
 
 /* An answer, and what libcurl needs for it. */
@@ -37,6 +38,7 @@ struct http *http_new(const char *url, const char *cacert, bool one_connection)
 	}
 	http->url = url;
 	http->cacert = cacert;
+	http->one = one_connection;
 	if (one_connection)
 		curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
 	return http;
@@ -162,7 +164,7 @@ static int set_options(struct http *http, struct transfer *t, const struct reque
 	/* As a browser: HTTP/2 where TLS offers it, requests sharing its connection, and whatever
 	 * compression there is. */
 	failed = failed || curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS) ||
-		 curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L) ||
+		 curl_easy_setopt(easy, CURLOPT_PIPEWAIT, http->one ? 1L : 0L) ||
 		 curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") ||
 		 curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluicectl-doctor");
 	if (request->method)

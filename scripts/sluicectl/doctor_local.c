@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/landlock.h>
@@ -14,8 +15,6 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-#include <dirent.h>
 
 #include "doctor.h"
 #include "file.h"
@@ -248,9 +247,14 @@ static int64_t limit_of(const char *pid)
 	snprintf(path, sizeof(path), "/proc/%s/limits", pid);
 	if (!is || !(file = fopen(path, "re")))
 		return -1;
+	/* "Max open files            1024                 20000                files" */
 	while (fgets(line, sizeof(line), file))
-		if (strncmp(line, "Max open files", 14) == 0)
-			sscanf(line + 14, "%*s %" SCNd64, &limit);
+		if (strncmp(line, "Max open files", 14) == 0) {
+			char *hard;
+
+			strtoll(line + 14, &hard, 10);
+			limit = strtoll(hard, NULL, 10);
+		}
 	fclose(file);
 	return limit;
 }

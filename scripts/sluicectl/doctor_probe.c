@@ -86,6 +86,19 @@ static void code_of(const struct answer *answer, char code[32])
 	json_decref(object);
 }
 
+/* What Sluice itself says when it is there and cannot serve; "unavailable" is what the front server
+ * says for it with the files of scripts/deploy. */
+static bool is_own(const char *code)
+{
+	static const char *const codes[] = {
+	    "tls_required", "log_unavailable", "draining", "busy", "too_fast"};
+
+	for (size_t i = 0; i < ROWS(codes); i++)
+		if (strcmp(code, codes[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Whether Sluice answers at all; without that the rest makes no sense. */
 static bool check_health(struct doctor *d, struct http *http)
 {
@@ -103,6 +116,7 @@ static bool check_health(struct doctor *d, struct http *http)
 	}
 	if (!d->server_given)
 		d->server = recognise(answer);
+	d->version = answer->version;
 	const char *named = http_header(answer, "server");
 	report_ok(&d->report, "front server", "%s (%s), %s", server_name(d->server),
 	    d->server_given ? "as said"
@@ -111,7 +125,7 @@ static bool check_health(struct doctor *d, struct http *http)
 	    version_text(answer->version));
 	check_date(d, answer);
 	code_of(answer, code);
-	bool there = answer->status == 200 || code[0];
+	bool there = answer->status == 200 || is_own(code);
 	if (strcmp(code, "tls_required") == 0 && strncmp(d->url, "https:", 6) != 0)
 		report_fault(&d->report, "health", "200", "ask https://, or require_tls = no",
 		    "Sluice refuses plain HTTP (require_tls = yes)");

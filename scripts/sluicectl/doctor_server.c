@@ -11,6 +11,7 @@ static const char *const names[SERVER_N] = {
     [SERVER_OTHER] = "other",
 };
 
+/* NOLINTBEGIN(bugprone-suspicious-missing-comma): long texts stand on several lines. */
 /* A row: what is the matter; a column: whose configuration. Each names the line as it is written
  * there, and the right ones are in scripts/deploy. */
 static const char *const remedies[AIL_N][SERVER_N] = {
@@ -37,7 +38,7 @@ static const char *const remedies[AIL_N][SERVER_N] = {
 	},
     [AIL_COMPRESSED] =
 	{
-	    "take text/event-stream out of deflate.mimetypes (compress.filetype before 1.4.56)",
+	    "take text/event-stream and application/json out of deflate.mimetypes",
 	    "gzip off; (and brotli off;) in Sluice's location, or take text/event-stream out of gzip_types",
 	    "SetEnv no-gzip 1 (and no-brotli 1) in Sluice's LocationMatch",
 	    "take Sluice's paths out of `encode`: `encode` only inside the other handle block",
@@ -116,7 +117,7 @@ static const char *const remedies[AIL_N][SERVER_N] = {
 	{
 	    "take away what removes it: setenv.set-response-header with an empty value, or mod_magnet",
 	    "take away `fastcgi_hide_header` (and more_clear_headers) with its name",
-	    "take away `Header unset` (or `Header always unset`) with its name",
+	    "take away `Header always unset` with its name",
 	    "take away `header -NAME` and `header_down -NAME`",
 	    "take away the rule that removes the header",
 	},
@@ -126,8 +127,8 @@ static const char *const remedies[AIL_N][SERVER_N] = {
 	    ", and never setenv.add-response-header, which doubles it",
 	    "take away `add_header` with its name from Sluice's location and the server around it: it doubles "
 	    "what Sluice wrote",
-	    "Header always set NAME \"...\" \"expr=-z resp('NAME')\": without the condition it doubles what "
-	    "Sluice wrote",
+	    "take away `Header set NAME` and `Header add NAME`, which double what Sluice wrote; `Header always "
+	    "set NAME \"...\" \"expr=-z resp('NAME')\"` leaves it as it is",
 	    "`header ?NAME value` sets only what is not there; `header NAME value` replaces it",
 	    "take away the rule that sets the header for Sluice's paths",
 	},
@@ -152,6 +153,7 @@ static const char *const remedies[AIL_N][SERVER_N] = {
 	    "raise the number of streams that a connection may have",
 	},
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 enum server server_named(const char *name)
 {

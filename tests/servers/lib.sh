@@ -76,13 +76,15 @@ equal() {
 	if [ "$2" = "$3" ]; then
 		pass
 	else
-		fail "$1" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") | sed 's/^</expected:/; s/^>/got:     /')"
+		fail "$1" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") | sed 's/^</expected:/; s/^>/got:     /' | head -n 20)"
 	fi
 }
 
 # await SECONDS COMMAND...: tries until the command succeeds; fails after that time.
 await() {
-	local until=$((${EPOCHREALTIME/[^0-9]/} + $1 * 1000000))
+	local until
+	printf -v until %.0f "${1}e6"
+	until=$((${EPOCHREALTIME/[^0-9]/} + until))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/[^0-9]/}" -lt "$until" ] || return 1
@@ -104,9 +106,9 @@ finish() {
 	exit
 }
 
-# free_port: a loopback port that nobody listens on.
+# free_port: a loopback port that nobody listens on, below those that the kernel gives to clients.
 free_port() {
 	local port
-	while port=$((20000 + RANDOM % 40000)); (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+	while port=$((10000 + RANDOM % 22000)); (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 	echo "$port"
 }
