@@ -147,8 +147,9 @@ static const char *const remedies[AIL_N][SERVER_N] = {
 	    "between tabs (share: true of sluice.js), or server.feature-flags += (\"server.h2proto\" => "
 	    "\"disable\")",
 	    "http2_max_concurrent_streams 128; and worker_connections of two for each stream",
-	    "H2MaxWorkers and H2MaxSessionStreams 100; for HTTP/1.1 MaxRequestWorkers "
-	    "(scripts/deploy/apache/sluice-limits.conf)",
+	    "mod_http2 begins with six streams at a time on a connection and has no setting for it: share one "
+	    "stream between tabs (share: true of sluice.js), or Protocols http/1.1; beyond that H2MaxWorkers, "
+	    "MaxRequestWorkers (scripts/deploy/apache/sluice-limits.conf)",
 	    "LimitNOFILE= of Caddy's service",
 	    "raise the number of streams that a connection may have",
 	},

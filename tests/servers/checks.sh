@@ -7,6 +7,7 @@
 #   started_by     us, tcp, spawn-fcgi or web: who starts the responder
 #   limits         no, where one responder cannot count for all
 #   idle           seconds of silence that the server allows a stream here
+#   crowd          how many streams a connection may have at once, if fewer than 8
 #   notices        seconds in which it notices that a client has gone: two heartbeats, if not said
 # and defines start_web (sets $web) and web_pids. `streams=no` leaves the polling.
 
@@ -414,7 +415,7 @@ start_idle() {
 check_doctor() {
 	local tls=()
 	[ "$scheme" = http ] || tls=(--cacert "$dir/cert/fullchain.pem")
-	"$ctl" -c "$conf" doctor --json --streams 8 "${tls[@]}" "$url" >"$dir/report" 2>&1
+	"$ctl" -c "$conf" doctor --json --streams "${crowd:-8}" "${tls[@]}" "$url" >"$dir/report" 2>&1
 	equal "the doctor finds no fault" '' \
 		"$(jq -r '.checks[] | select(.result == "fault") | "\(.check): \(.found)"' "$dir/report" || cat "$dir/report")"
 	equal "and knows the server" "${test_name%%/*}" "$(jq -r .server "$dir/report")"
