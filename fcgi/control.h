@@ -1,6 +1,6 @@
 /*
- * The in-band control events (DESIGN 4.5): hello, ping, gap, bye. Each function appends one whole
- * SSE event and returns -1 once out has failed. Pure. Any thread.
+ * The in-band control events (README's contract): hello, ping, gap, bye. Each function appends one
+ * whole SSE event and returns -1 once out has failed. Pure. Any thread.
  */
 #ifndef CONTROL_H
 #define CONTROL_H

@@ -1,6 +1,7 @@
 /*
  * The response headers: one table, in the order in which they are sent, each at most once
- * (DESIGN 4.9). JSON answers are the same table with other values in two rows. Pure. Any thread.
+ * (README's contract). JSON answers are the same table with other values in two rows. Pure. Any
+ * thread.
  */
 #ifndef HEADERS_H
 #define HEADERS_H

@@ -1,6 +1,6 @@
 /*
  * Where a client goes on in the log, and what it is told when that is not where it left off: the
- * rules of DESIGN 4.4 and 4.5, shared by the stream and the poll, so that a client may change
+ * rules of README's contract, shared by the stream and the poll, so that a client may change
  * between the two at any event. Pure. Any thread.
  */
 #ifndef RESUME_H

@@ -1,7 +1,7 @@
 /*
  * Sessions: who is asking. Verified tokens are remembered by their BLAKE2b hash, so that a poll
- * does not pay for Ed25519 each time (DESIGN 4.10), and so that a client that comes again with an
- * expired one is refused as cheaply. One lock; any thread.
+ * does not pay for Ed25519 each time (README's contract), and so that a client that comes again
+ * with an expired one is refused as cheaply. One lock; any thread.
  */
 #ifndef SESSION_H
 #define SESSION_H

@@ -1,7 +1,7 @@
 /*
  * What can become of a request: one table says for each verdict the HTTP status, the
- * machine-readable code, and the sentence for people (DESIGN 4.7). The order is the order in which
- * checks run. Constant.
+ * machine-readable code, and the sentence for people (README's contract). The order is the order in
+ * which checks run. Constant.
  */
 #ifndef VERDICT_H
 #define VERDICT_H

@@ -1,6 +1,6 @@
 /*
- * Who may call us from a web page: the Origin table (DESIGN 4.8; RFC 6454, Fetch's Sec-Fetch-Site).
- * Pure. Any thread.
+ * Who may call us from a web page: the Origin table (README's contract; RFC 6454, Fetch's
+ * Sec-Fetch-Site). Pure. Any thread.
  */
 #ifndef ORIGIN_H
 #define ORIGIN_H

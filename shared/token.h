@@ -1,8 +1,8 @@
 /*
- * A session token: PASETO v4.public whose message is the claims as JSON (DESIGN 4.10). Verifying is
- * pure: token, keys and time in, claims or a reason out. Claims are immutable and counted by
- * references (atomically), since a session is shared by the token memory, desks and hubs. Any
- * thread.
+ * A session token: PASETO v4.public whose message is the claims as JSON (README's contract).
+ * Verifying is pure: token, keys and time in, claims or a reason out. Claims are immutable and
+ * counted by references (atomically), since a session is shared by the token memory, desks and
+ * hubs. Any thread.
  */
 #ifndef TOKEN_H
 #define TOKEN_H

@@ -180,7 +180,8 @@ static int seek_last(struct tail *t, const struct store_state *state)
 	return VERB_DONE;
 }
 
-/* Puts the cursor where --since says, as a stream would with that Last-Event-ID (DESIGN 4.4, 4.5).
+/* Puts the cursor where --since says, as a stream would with that Last-Event-ID (README's
+ * contract).
  */
 static void seek_id(struct tail *t, const struct store_state *state, const struct event_id *id)
 {

@@ -1,6 +1,6 @@
 /*
  * The application: a writer of the log with a SQLite connection of its own, as PHP or Python would
- * have it. Knows the public SQL (DESIGN 4.3) and nothing of libsluice. Owns its connection.
+ * have it. Knows the public SQL (README's contract) and nothing of libsluice. Owns its connection.
  */
 #ifndef APP_H
 #define APP_H

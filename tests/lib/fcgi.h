@@ -22,7 +22,7 @@ enum {
 	FCGI_GET_VALUES = 9,
 	FCGI_HEADER_LEN = 8,
 	FCGI_RECORD_LIMIT =
-	    16384, /* a whole record, header and padding included (FACTS: what passes best) */
+	    16384, /* a whole record, header and padding included (what web servers pass on best) */
 	FCGI_HEADERS = 40,
 	FCGI_WRONG = 160,
 	FCGI_BUFFER = 64 << 20

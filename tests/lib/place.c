@@ -30,7 +30,7 @@ static const char roomy[] = "max_streams_per_user = 5000\n"
 			    "connects_per_minute_per_address = 100000\n"
 			    "polls_per_minute_per_user = 100000\n";
 
-/* The keys that may stand several times (DESIGN 4.2). */
+/* The keys that may stand several times (README's contract). */
 static const char *const repeatable[] = {"public_key", "origin", "public_channel", "metrics_allow"};
 
 int64_t place_now_ms(void)

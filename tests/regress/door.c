@@ -151,7 +151,7 @@ static void test_descriptors_come_back(void **state)
 	}
 }
 
-/* FACTS: four known names overflow a buffer of libfcgi. Whatever it asks for, it is not answered.
+/* Four known names overflow a buffer of libfcgi. Whatever it asks for, it is not answered.
  */
 static void test_get_values(void **state)
 {

@@ -101,7 +101,7 @@ static void test_preflight(void **state)
 		assert_true(
 		    strcasestr(headers, "last-event-id") && strcasestr(headers, "authorization"));
 		assert_non_null(client_header(c, "Access-Control-Max-Age"));
-		/* They come after Vary, at the end (DESIGN 4.9). */
+		/* They come after Vary, at the end (README's contract). */
 		assert_string_equal(c->head.headers[c->head.n - 4].name, "Vary");
 		client_close(c);
 	}

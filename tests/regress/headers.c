@@ -1,4 +1,5 @@
-/* Proves: the headers of every answer: names, values and order as DESIGN 4.9 has them, each once.
+/* Proves: the headers of every answer: names, values and order as README's contract has them, each
+ * once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ static void add(struct expected *e, bool when, const char *name, const char *val
 	e->pairs[e->n++][1] = value;
 }
 
-/* The table of DESIGN 4.9, row by row. */
+/* The table of README's contract, row by row. */
 static void expect(struct expected *e, const struct shape *s)
 {
 	e->n = 0;

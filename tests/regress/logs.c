@@ -1,5 +1,5 @@
-/* Proves: every request and every stream leaves its lines in the log, with what DESIGN 4.11 names,
- * one line an event; never a token, never event data. */
+/* Proves: every request and every stream leaves its lines in the log, with what README's contract
+ * names, one line an event; never a token, never event data. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

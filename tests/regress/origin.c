@@ -1,4 +1,5 @@
-/* Proves: every row of the Origin table (DESIGN 4.8), and that nothing is derived from Host. */
+/* Proves: every row of the Origin table (README's contract), and that nothing is derived from Host.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

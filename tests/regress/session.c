@@ -1,4 +1,4 @@
-/* Proves: where a session may come from and where not (DESIGN 4.10): cookie, bearer, several
+/* Proves: where a session may come from and where not (README's contract): cookie, bearer, several
  * cookies, public channels without one, expired and narrowed tokens; a bad cookie is never no
  * cookie. */
 #include <setjmp.h>
@@ -119,7 +119,7 @@ static void test_public(void **state)
 static void test_times(void **state)
 {
 	struct site *site = *state;
-	/* exp, nbf in seconds from now; 30 s leeway either way (DESIGN 4.10). */
+	/* exp, nbf in seconds from now; 30 s leeway either way (README's contract). */
 	static const struct {
 		int exp, nbf;
 		const char *code;

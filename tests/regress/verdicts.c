@@ -1,4 +1,4 @@
-/* Proves: each row of the verdict table (DESIGN 4.7) gives its status, code, Retry-After and
+/* Proves: each row of the verdict table (README's contract) gives its status, code, Retry-After and
  * fallback, in the order of the table, and tells nothing else. The limits' rows are in limits.c. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
-/* Proves: admission gives each row of DESIGN 4.7 its verdict, in the order of the table whatever
- * else is wrong, and a session its channels: those of its grant and the public ones, and no others.
+/* Proves: admission gives each row of README's contract its verdict, in the order of the table
+ * whatever else is wrong, and a session its channels: those of its grant and the public ones, and
+ * no others.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,7 +184,7 @@ static void test_query(void **state)
 	    ADMIT(w, TLS, "REQUEST_METHOD=OPTIONS", URI("/api/poll?limit=0")), VERDICT_OK);
 }
 
-/* DESIGN 4.8, through a whole request; the rows by themselves are origin.c's test. */
+/* README's contract, through a whole request; the rows by themselves are origin.c's test. */
 static void test_origin(void **state)
 {
 	static const struct {
@@ -424,7 +425,7 @@ static void narrowed(
 	filter_unref(filter);
 }
 
-/* DESIGN 4.8: the claim origins narrows what the configuration allows. */
+/* README's contract: the claim origins narrows what the configuration allows. */
 static void test_narrowed(void **state)
 {
 	struct world *w = *state;

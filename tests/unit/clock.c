@@ -1,4 +1,4 @@
-/* Proves: instants and durations are read and written as RFC 3339 and DESIGN 4.2 say, to the
+/* Proves: instants and durations are read and written as RFC 3339 and README's contract say, to the
  * limits, and nothing else is taken. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* Proves: each key of the configuration takes what DESIGN 4.2 says, and refuses one step beyond, by
- * file, line and key; nothing in a file is cut, joined or overlooked in silence. */
+/* Proves: each key of the configuration takes what README's contract says, and refuses one step
+ * beyond, by file, line and key; nothing in a file is cut, joined or overlooked in silence. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Proves: hello, ping, gap and bye are exactly the events of DESIGN 4.5, each of which a browser's
- * parser dispatches once, whatever a client or a grant put into them. */
+/* Proves: hello, ping, gap and bye are exactly the events of README's contract, each of which a
+ * browser's parser dispatches once, whatever a client or a grant put into them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static struct filter *filter_of(const char *a, const char *b)
 	return filter;
 }
 
-/* DESIGN 4.5's example, byte for byte. 2026-11-20T09:15:00Z is 1795166100 s. */
+/* README's contract example, byte for byte. 2026-11-20T09:15:00Z is 1795166100 s. */
 static void test_hello(void **state)
 {
 	struct buf out;

@@ -1,4 +1,4 @@
-/* Proves: the header block of each kind of answer is, byte for byte, DESIGN 4.9's list in its
+/* Proves: the header block of each kind of answer is, byte for byte, README's contract list in its
  * order, each header once, with the conditional ones exactly under their conditions. */
 #include <setjmp.h>
 #include <stdarg.h>

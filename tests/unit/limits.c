@@ -140,7 +140,7 @@ static void test_names_apart(void **state)
 	limits_release(w->limits, &b);
 }
 
-/* The order of DESIGN 4.7: process, rate, then places. */
+/* The order of README's contract: process, rate, then places. */
 static void test_order(void **state)
 {
 	struct world *w = *state;

@@ -197,7 +197,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* All that DESIGN 4.11 names is there from the start, at 0. */
+/* All that README's contract names is there from the start, at 0. */
 static void test_fresh(void **state)
 {
 	static const char *const series[] = {"sluice_streams_open", "sluice_polls_parked",

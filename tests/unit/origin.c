@@ -1,5 +1,5 @@
-/* Proves: only a serialised http(s) origin is one, and every row of the Origin table (DESIGN 4.8)
- * gives its verdict. */
+/* Proves: only a serialised http(s) origin is one, and every row of the Origin table (README's
+ * contract) gives its verdict. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

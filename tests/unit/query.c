@@ -1,5 +1,5 @@
-/* Proves: a query string becomes exactly the parameters it says (WHATWG URL, 5.1), within DESIGN
- * 4.5, 4.6 and 4.10's limits, and whatever is malformed has a reason. */
+/* Proves: a query string becomes exactly the parameters it says (WHATWG URL, 5.1), within the
+ * limits of README's contract, and whatever is malformed has a reason. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

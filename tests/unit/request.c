@@ -248,7 +248,7 @@ static void test_origin(void **state)
 	assert_null(r->origin.origin.ptr);
 }
 
-/* DESIGN 4.4: the header wins over the parameter. */
+/* README's contract: the header wins over the parameter. */
 static void test_position(void **state)
 {
 	struct request *r = *state;

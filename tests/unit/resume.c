@@ -1,4 +1,4 @@
-/* Proves: where a client goes on and which gap it is told of follow DESIGN 4.4 and 4.5 from the
+/* Proves: where a client goes on and which gap it is told of follow README's contract from the
  * position it names and the state of the log, and every loss is told once. */
 #include <setjmp.h>
 #include <stdarg.h>

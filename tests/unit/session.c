@@ -171,7 +171,7 @@ static void test_audience(void **state)
 	assert_int_equal(check(w, none, NULL), VERDICT_BAD_SESSION);
 }
 
-/* 30 s of leeway: DESIGN 4.10. */
+/* 30 s of leeway: README's contract. */
 static void test_times(void **state)
 {
 	struct world *w = *state;
@@ -270,7 +270,7 @@ static void test_references(void **state)
 	sessions_free(NULL);
 }
 
-/* DESIGN 4.10: every value must verify to the same session, in whatever order they come. */
+/* README's contract: every value must verify to the same session, in whatever order they come. */
 static void test_two(void **state)
 {
 	static const char *const id[] = {",\"jti\":\"1\"", ",\"jti\":\"2\"", ""};

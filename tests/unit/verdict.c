@@ -1,5 +1,6 @@
-/* Proves: the table of verdicts is DESIGN 4.7's: status and code by row, in the order in which the
- * checks run, Retry-After on 401, 406, 429 and 503 only, a fallback only where polling helps. */
+/* Proves: the table of verdicts is README's contract: status and code by row, in the order in which
+ * the checks run, Retry-After on 401, 406, 429 and 503 only, a fallback only where polling helps.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
