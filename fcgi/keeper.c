@@ -72,12 +72,8 @@ static bool open_store(struct keeper *keeper)
 /* Waits for a poke or the time; false when the keeper is to end. */
 static bool wait_ms(struct keeper *keeper, int ms)
 {
-	struct timespec until;
+	struct timespec until = clock_mono_after(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ms * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
 	pthread_mutex_lock(&keeper->lock);
 	while (!keeper->poked && !keeper->closed)
 		if (pthread_cond_clockwait(&keeper->work, &keeper->lock, CLOCK_MONOTONIC, &until))

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "clock.h"
 #include "follower.h"
 #include "hub.h"
 #include "logger.h"
@@ -110,12 +111,8 @@ static struct want *take(struct pager *pager)
 /* Waits a while, or until the pager is to end. */
 static void pause_ms(struct pager *pager, int ms)
 {
-	struct timespec until;
+	struct timespec until = clock_mono_after(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ms * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
 	pthread_mutex_lock(&pager->lock);
 	if (!pager->closed)
 		pthread_cond_clockwait(&pager->work, &pager->lock, CLOCK_MONOTONIC, &until);

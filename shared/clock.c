@@ -47,6 +47,17 @@ int64_t clock_mono_us(void)
 	return now_ns(CLOCK_MONOTONIC) / 1000;
 }
 
+struct timespec clock_mono_after(int ms)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += ms % 1000 * 1000000L;
+	at.tv_sec += ms / 1000 + at.tv_nsec / 1000000000L;
+	at.tv_nsec %= 1000000000L;
+	return at;
+}
+
 /* -- formatting ------------------------------------------------------------------------------ */
 
 /* Writes value with exactly n digits, and the byte that follows it; returns where to go on. */

@@ -8,6 +8,7 @@
 #define CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "buf.h"
 
@@ -16,6 +17,9 @@ enum { CLOCK_TEXT = 32 }; /* bytes that hold any formatted instant, NUL included
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
+
+/* The monotonic instant so many ms (0 or more) from now, for pthread_cond_clockwait. */
+struct timespec clock_mono_after(int ms);
 
 /* Writes the instant as RFC 3339 in UTC, whole seconds: 2026-11-20T09:15:00Z. */
 void clock_format(int64_t wall_ms, char out[CLOCK_TEXT]);

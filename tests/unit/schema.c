@@ -229,7 +229,8 @@ static void defaults(void **state)
 	sqlite3_close(db);
 }
 
-/* The expression that the schema uses for now, on instants of every millisecond of a second. */
+/* The expression that the schema takes the present from, on instants of every millisecond of a
+ * second. */
 static void clock_is_exact(void **state)
 {
 	sqlite3 *db = sql_open(((struct scratch *)*state)->path);
