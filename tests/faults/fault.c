@@ -8,7 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REST_MS = 300, HARM_MS = 120000, DESCRIPTORS = 24, BURST_RATE = 1000, USUAL_RATE = 20 };
+enum {
+	REST_MS = 300,
+	HARM_MS = 120000,
+	READY_MS = 3000,
+	DESCRIPTORS = 24,
+	BURST_RATE = 1000,
+	USUAL_RATE = 40
+};
 
 typedef bool start_fault(struct faults *f, struct slot *slot);
 typedef void stop_fault(struct faults *f, struct slot *slot);
@@ -46,6 +53,17 @@ static void stop_stop(struct faults *f, struct slot *slot)
 	pid_t pid = f->servers->all[slot->fault->b].pid;
 	if (pid > 0)
 		kill(pid, SIGCONT);
+}
+
+/* Calls are interrupted: see harm_signals. Before a process has said what HUP means to it, HUP ends
+ * it. */
+static bool start_signals(struct faults *f, struct slot *slot)
+{
+	const struct server *responder = &f->servers->all[SERVER_RESPONDER];
+	struct harm harm = {.ms = slot->ms, .a = responder->pid};
+	bool ready = responder->pid > 0 && place_now_ms() - responder->born_ms > READY_MS;
+	slot->child = ready ? harm_start(harm_signals, &harm) : 0;
+	return slot->child > 0;
 }
 
 static bool limit_descriptors(const struct faults *f, bool low)
@@ -239,6 +257,7 @@ static const struct fault table[] = {
 	{"responder killed (KILL)",            GROUP_RESPONDER,   0,  1500, KILL, SIGKILL, SERVER_RESPONDER, NULL},
 	{"responder ended (TERM)",             GROUP_RESPONDER,   0,  1500, KILL, SIGTERM, SERVER_RESPONDER, NULL},
 	{"responder stopped (STOP, CONT)",     GROUP_RESPONDER, 500,  5000, start_stop, stop_stop, 0, SERVER_RESPONDER, NULL},
+	{"storm of signals (STOP, CONT, HUP)", GROUP_RESPONDER, 500,  3000, start_signals, stop_stop, 0, SERVER_RESPONDER, harm_signals},
 	{"no descriptors left (EMFILE)",       GROUP_RESPONDER, 500,  4000, start_descriptors, stop_descriptors, 0, 0, NULL},
 	{"WAL deleted by the last close",      GROUP_LOG,     20000, 20000, start_close, stop_close, 0, 0, harm_close},
 	{"lighttpd restarted",                 GROUP_SERVERS,     0,  1000, KILL, SIGTERM, SERVER_LIGHTTPD, NULL},
@@ -313,11 +332,19 @@ void fault_plan(struct faults *f, uint64_t seed, const char *only)
 	atomic_store(&f->publishers->stage->rate, USUAL_RATE);
 }
 
+static bool ends_responder(const struct fault *fault)
+{
+	return fault->start == start_close ||
+	       (fault->start == start_kill && fault->b == SERVER_RESPONDER);
+}
+
 static void begin(struct faults *f, struct slot *slot)
 {
 	if (slot->at == slot->n)
 		shuffle(slot);
 	const struct fault *fault = &table[slot->order[slot->at++]];
+	if (f->spare && ends_responder(fault))
+		return;
 	slot->fault = fault;
 	slot->failed = false;
 	slot->child = 0;

@@ -42,6 +42,7 @@ struct faults {
 	size_t n_visitors;
 	int percent; /* of the usual durations */
 	bool trace;  /* says when each begins */
+	bool spare;  /* the responder is not ended any more */
 	struct slot slots[GROUPS];
 	long times[FAULTS_MAX], misses[FAULTS_MAX];
 	char broken[160]; /* something that makes the run worthless; "": nothing */

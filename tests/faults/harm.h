@@ -1,7 +1,8 @@
 /*
- * What other processes may do to the log. Each function is the whole work of a process of its own,
- * with its own connection; it returns 0 when it has really done what its name says. The publishers
- * are not stopped by it, except where the contract demands that of whoever does the same.
+ * What other processes may do to the log, and to the responder. Each function is the whole work of
+ * a process of its own, with its own connection; it returns 0 when it has really done what its name
+ * says. The publishers are not stopped by it, except where the contract demands that of whoever
+ * does the same.
  */
 #ifndef HARM_H
 #define HARM_H
@@ -32,6 +33,7 @@ int harm_prune(const struct harm *harm);   /* removes the oldest, over and over 
 int harm_unseen(const struct harm *harm);  /* removes what was written meanwhile */
 int harm_close(const struct harm *harm);   /* is the last to close the log: the WAL is deleted */
 int harm_replace(const struct harm *harm); /* puts a copy in place; a: one of a moment ago */
+int harm_signals(const struct harm *harm); /* a: the process, whose calls are interrupted */
 int harm_mark(const struct harm *harm);    /* not a harm: the last event on each channel */
 
 /* Writes down the epoch and what was pruned of the log as it is, as the present generation. */

@@ -130,14 +130,19 @@ static int64_t find(struct publisher *p, const struct draft *d)
 	return id;
 }
 
+/* Of a hundred events each rare channel and each user has one; the mixed channels share the rest.
+ */
+static int draw_channel(struct publisher *p)
+{
+	int share = dice_between(&p->dice, 0, 99);
+	return share < STAGE_RARE + STAGE_USERS ? STAGE_MIXED + share : share % STAGE_MIXED;
+}
+
 static void draw(struct publisher *p, int n)
 {
 	p->n = n;
-	for (int i = 0; i < n; i++) {
-		int channel = dice_between(&p->dice, 0, 99);
-		p->drafts[i] = (struct draft){
-		    .tag = p->next++, .channel = channel < 2 ? 6 + channel : channel % 6};
-	}
+	for (int i = 0; i < n; i++)
+		p->drafts[i] = (struct draft){.tag = p->next++, .channel = draw_channel(p)};
 }
 
 static void note(struct publisher *p)

@@ -27,14 +27,14 @@ static const char lighttpd_conf[] =
     "server.document-root = \"%s\"\n"
     "server.errorlog = \"%s/lighttpd.log\"\n"
     "server.stream-response-body = 2\n"
-    "server.max-fds = 4096\n"
+    "server.max-fds = 16384\n"
     "setenv.set-environment = (\"HTTPS\" => \"on\", \"REQUEST_SCHEME\" => \"https\")\n"
     "fastcgi.server = (\"/\" => ((\"socket\" => \"%s\", \"check-local\" => \"disable\",\n"
     "  \"tcp-fin-propagate\" => \"enable\", \"disable-time\" => 1)))\n";
 
 static const char nginx_conf[] =
-    "daemon off;\nmaster_process off;\npid nginx.pid;\nworker_rlimit_nofile 4096;\n"
-    "error_log nginx.log;\nevents { worker_connections 2048; }\n"
+    "daemon off;\nmaster_process off;\npid nginx.pid;\nworker_rlimit_nofile 16384;\n"
+    "error_log nginx.log;\nevents { worker_connections 16384; }\n"
     "http {\n access_log off;\n client_body_temp_path t1;\n proxy_temp_path t2;\n"
     " fastcgi_temp_path t3;\n uwsgi_temp_path t4;\n scgi_temp_path t5;\n"
     " server {\n  listen 127.0.0.1:%d;\n  location / {\n"
@@ -133,8 +133,7 @@ static _Noreturn void run_child(const struct servers *s, enum server_name name, 
 	if (getppid() != parent || log < 0 || dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(null, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
 		_exit(126);
-	for (int fd = 3; fd < 4096; fd++)
-		close(fd);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);
 	exec_server(s, name);

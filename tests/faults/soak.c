@@ -1,9 +1,10 @@
 /* Proves: whatever fails around it or in it, every committed event of its channels reaches every
- * client once and in order, or the client is told in the stream what it has missed.
+ * client once and in order, or the client is told in the stream what it has missed; and what the
+ * responder takes stays the same in a long run.
  *
  * The referee. SEED= replays the same schedule of faults, clients and events; SOAK_S= seconds (60);
- * CLIENTS= how many (100; 300 for 300 s or more); FAULT= only the faults whose name holds this;
- * PERCENT= of the usual durations of faults; TRACE=1 says when each begins. Ends with 1 when
+ * CLIENTS= how many (100; 300 for 300 s, 5300 for 3000 s); FAULT= only the faults whose name holds
+ * this; PERCENT= of the usual durations of faults; TRACE=1 says when each begins. Ends with 1 when
  * anything was lost, and prints a trace of it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,9 +24,18 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "gauge.h"
 #include "judge.h"
 
-enum { CLIENTS_MAX = 5000, CALM_MS = 45000, START_MS = 15000, CEASE_MS = 130000, TURN_MS = 5 };
+enum {
+	CLIENTS_MAX = 9000,
+	CROWD_S = 3000,
+	CROWD = 5300,
+	CALM_MS = 45000,
+	START_MS = 15000,
+	CEASE_MS = 130000,
+	TURN_MS = 5
+};
 
 struct soak {
 	uint64_t seed;
@@ -40,7 +49,8 @@ struct soak {
 	struct scene scene;
 	struct visitor *visitors;
 	struct faults faults;
-	long rss_first, rss_last;
+	struct gauge gauge;
+	int64_t tick_ms;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -65,50 +75,31 @@ static void turn_crowd(struct soak *s)
 	for (int i = 0; i < n; i++)
 		visitor_event(events[i].data.ptr, events[i].events);
 	int64_t now_ms = place_now_ms();
+	if (now_ms < s->tick_ms)
+		return;
+	s->tick_ms = now_ms + TURN_MS;
 	for (size_t i = 0; i < s->clients; i++)
 		visitor_tick(&s->visitors[i], now_ms);
 	servers_tend(&s->servers);
 }
 
-/* Resident memory of the responder in KiB; 0: it does not run. */
-static long resident(const struct soak *s)
+static long streams(const struct soak *s)
 {
-	char path[64], *text;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)s->servers.all[SERVER_RESPONDER].pid);
-	text = place_read(path, NULL);
-	const char *line = text ? strstr(text, "VmRSS:") : NULL;
-	long kb = line ? strtol(line + 6, NULL, 10) : 0;
-	free(text);
-	return kb;
-}
-
-/* How many descriptors the responder has open. */
-static int descriptors(const struct soak *s)
-{
-	char path[64];
-	int n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)s->servers.all[SERVER_RESPONDER].pid);
-	DIR *dir = opendir(path);
-	for (const struct dirent *e; dir && (e = readdir(dir));)
-		n += e->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
+	long n = 0;
+	for (size_t i = 0; i < s->clients; i++)
+		n += visitor_streams(&s->visitors[i]);
 	return n;
 }
 
 static void storm(struct soak *s)
 {
-	int64_t end = place_now_ms() + s->seconds * INT64_C(1000), look = 0;
+	int64_t start = place_now_ms(), end = start + s->seconds * INT64_C(1000);
 	while (
 	    place_now_ms() < end && !interrupted && !s->servers.crash[0] && !s->faults.broken[0]) {
 		turn_crowd(s);
+		s->faults.spare = s->seconds >= GAUGE_LONG_S && place_now_ms() > (start + end) / 2;
 		fault_tend(&s->faults);
-		if (place_now_ms() < look)
-			continue;
-		look = place_now_ms() + 1000;
-		long kb = resident(s);
-		s->rss_first = s->rss_first ? s->rss_first : kb;
-		s->rss_last = kb ? kb : s->rss_last;
+		gauge_tend(&s->gauge, &s->servers, streams(s), s->scene.events);
 	}
 	end = place_now_ms() + CEASE_MS;
 	while (!fault_cease(&s->faults) && place_now_ms() < end && !interrupted)
@@ -186,9 +177,8 @@ static void report(const struct soak *s, const struct judge *j)
 	    s->scene.answers[20], s->scene.answers[40] + s->scene.answers[42], s->scene.answers[50],
 	    s->scene.broken, s->scene.unanswered);
 	const struct server *responder = &s->servers.all[SERVER_RESPONDER];
-	printf("responder: started %d times, gave up %d times, %d descriptors\n", responder->starts,
-	    responder->gave_up, descriptors(s));
-	printf("resident: %ld KiB at first, %ld at last\n", s->rss_first, s->rss_last);
+	printf("responder: started %d times, gave up %d times\n", responder->starts,
+	    responder->gave_up);
 }
 
 static long judge_all(const struct soak *s)
@@ -205,6 +195,10 @@ static long judge_all(const struct soak *s)
 		judge.failures++;
 	}
 	report(s, &judge);
+	if (!gauge_report(&s->gauge)) {
+		printf("FAILED: the responder takes more and more\n");
+		judge.failures++;
+	}
 	judge_free(&judge);
 	return judge.failures;
 }
@@ -241,7 +235,9 @@ static void read_environment(struct soak *s)
 	const char *seed = getenv("SEED");
 	s->seed = seed && *seed ? strtoul(seed, NULL, 10) : (unsigned long)getpid();
 	s->seconds = (int)number("SOAK_S", 60);
-	s->clients = (size_t)number("CLIENTS", s->seconds >= 300 ? 300 : 100);
+	s->clients = (size_t)number("CLIENTS", s->seconds >= CROWD_S ? CROWD
+					       : s->seconds >= 300   ? VISITOR_MIXED
+								     : 100);
 	if (s->clients > CLIENTS_MAX)
 		s->clients = CLIENTS_MAX;
 	s->faults.percent = (int)number("PERCENT", s->seconds >= 300 ? 100 : 35);
@@ -253,6 +249,8 @@ static void read_environment(struct soak *s)
 
 static const char configuration[] = "heartbeat = 1s\n"
 				    "retry = 200ms\n"
+				    "max_streams_per_user = 9000\n"
+				    "max_streams_per_address = 9000\n"
 				    "keep_events = 2500\n";
 
 static void make_site(struct soak *s)
@@ -321,6 +319,7 @@ static long soak(struct soak *s)
 	make_crowd(s, wide, narrow);
 	int trouble = run_work(s, harm_look) != 0;
 	fault_plan(&s->faults, s->seed, s->only);
+	assert_int_equal(gauge_open(&s->gauge, s->seconds), 0);
 	publish_start(&s->publishers);
 	storm(s);
 	if (!interrupted && !s->servers.crash[0] && !s->faults.broken[0])
@@ -330,6 +329,7 @@ static long soak(struct soak *s)
 	for (size_t i = 0; i < s->clients; i++)
 		visitor_free(&s->visitors[i]);
 	free(s->visitors);
+	gauge_close(&s->gauge);
 	free(wide);
 	free(narrow);
 	place_free(s->place);

@@ -9,7 +9,41 @@
 enum { LINE = 97, DATA_MAX = 1 << 20 };
 
 const char *const stage_channels[STAGE_CHANNELS] = {
-    "a/1", "a/2", "a/3", "b/1", "b/2", "c", "rare/1", "rare/2"};
+    "a/1",
+    "a/2",
+    "a/3",
+    "b/1",
+    "b/2",
+    "c",
+    "rare/1",
+    "rare/2",
+    "user/1",
+    "user/2",
+    "user/3",
+    "user/4",
+    "user/5",
+    "user/6",
+    "user/7",
+    "user/8",
+    "user/9",
+    "user/10",
+    "user/11",
+    "user/12",
+    "user/13",
+    "user/14",
+    "user/15",
+    "user/16",
+    "user/17",
+    "user/18",
+    "user/19",
+    "user/20",
+    "user/21",
+    "user/22",
+    "user/23",
+    "user/24",
+};
+
+_Static_assert(STAGE_MIXED + STAGE_RARE + STAGE_USERS == STAGE_CHANNELS, "each has its share");
 
 struct stage *stage_new(void)
 {

@@ -14,7 +14,10 @@
 #include "buf.h"
 
 enum {
-	STAGE_CHANNELS = 8,
+	STAGE_MIXED = 6,  /* the first channels, which have most of the events */
+	STAGE_RARE = 2,   /* the next, which have few */
+	STAGE_USERS = 24, /* the last, which have a few each: a crowd's own */
+	STAGE_CHANNELS = 32,
 	STAGE_PUBLISHERS = 5,
 	STAGE_GENERATIONS = 250,
 	STAGE_JOURNAL = 8 << 20, /* entries; the memory is taken as it is used */

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "client.h"
-#include "stage.h"
 
 enum {
 	MUTE_MS = 25000,       /* a stream with a heartbeat of a second is silent for so long */
@@ -25,6 +24,11 @@ enum {
 	SMALL = 4096,     /* the receive buffer of some, so that the sender feels them */
 	REQUEST_MAX = 65536,
 };
+
+#define USER(n)                                                                                    \
+	{                                                                                          \
+		"channel=user/" #n, {"user/" #n}, false                                            \
+	}
 
 const struct wish visitor_wishes[VISITOR_WISHES] = {
     {"channel=*", {"*"}, false},
@@ -39,6 +43,30 @@ const struct wish visitor_wishes[VISITOR_WISHES] = {
     {"channel=c", {"c"}, false},
     {"", {"a/*", "rare/1"}, true},
     {"channel=a/3&channel=rare/1", {"a/3", "rare/1"}, true},
+    USER(1),
+    USER(2),
+    USER(3),
+    USER(4),
+    USER(5),
+    USER(6),
+    USER(7),
+    USER(8),
+    USER(9),
+    USER(10),
+    USER(11),
+    USER(12),
+    USER(13),
+    USER(14),
+    USER(15),
+    USER(16),
+    USER(17),
+    USER(18),
+    USER(19),
+    USER(20),
+    USER(21),
+    USER(22),
+    USER(23),
+    USER(24),
 };
 
 static uint32_t now(const struct visitor *v)
@@ -52,8 +80,10 @@ void visitor_init(struct visitor *v, int index, uint64_t seed, struct scene *sce
 {
 	*v = (struct visitor){.index = index, .scene = scene, .fd = -1};
 	v->dice = dice_make(seed, 'v', (uint64_t)index);
-	v->wish = &visitor_wishes[index % VISITOR_WISHES];
-	v->habit = (enum habit)(index / VISITOR_WISHES % HABITS);
+	bool mixed = index < VISITOR_MIXED;
+	v->wish = &visitor_wishes[mixed ? index % VISITOR_MIXED_WISHES
+					: VISITOR_MIXED_WISHES + index % STAGE_USERS];
+	v->habit = mixed ? (enum habit)(index / VISITOR_MIXED_WISHES % HABITS) : HABIT_STREAM;
 	v->how = (uint8_t)dice_between(&v->dice, 0, WAYS - 1);
 	v->envelope = dice_once_in(&v->dice, 3);
 	v->due_ms = scene->start_ms + dice_between(&v->dice, 0, 2000);
@@ -80,6 +110,11 @@ bool visitor_place(const struct visitor *v, int64_t *seq, uint32_t *epoch)
 static bool polls(const struct visitor *v)
 {
 	return v->how & WAY_POLL;
+}
+
+bool visitor_streams(const struct visitor *v)
+{
+	return v->headed && v->status == 200 && !polls(v);
 }
 
 /* -- the connection -------------------------------------------------------------------------- */
@@ -443,7 +478,7 @@ void visitor_event(struct visitor *v, uint32_t events)
 static void check_silence(struct visitor *v, int64_t now_ms)
 {
 	int64_t silent = now_ms - v->heard_ms;
-	bool streams = v->headed && !polls(v);
+	bool streams = visitor_streams(v);
 	if (streams && v->pace == PACE_FULL && silent > (v->scene->calm ? MUTE_CALM_MS : MUTE_MS)) {
 		WRONG(v, "the stream was mute for %lld ms after %.60s", (long long)silent, v->last);
 		come_back(v);

@@ -15,6 +15,7 @@
 #include "fcgi.h"
 #include "servers.h"
 #include "sse.h"
+#include "stage.h"
 
 /* How it is connected: a web server or the responder's own socket, for a stream or a poll. */
 enum way { WAY_DIRECT, WAY_LIGHTTPD, WAY_NGINX, WAYS, WAY_POLL = 4 };
@@ -30,7 +31,9 @@ struct wish {
 	bool narrow; /* with the token that grants only a/ and one rare channel */
 };
 
-enum { VISITOR_WISHES = 12 };
+/* The first visitors want all kinds of things in all kinds of ways; whoever comes after them has a
+ * stream of one user's channel, as most visitors of a site do. */
+enum { VISITOR_MIXED = 300, VISITOR_MIXED_WISHES = 12, VISITOR_WISHES = 12 + STAGE_USERS };
 extern const struct wish visitor_wishes[VISITOR_WISHES];
 
 /* What all visitors use. */
@@ -79,6 +82,9 @@ void visitor_event(struct visitor *v, uint32_t events);
 
 /* Time has passed: it connects, reads on slowly, or leaves. */
 void visitor_tick(struct visitor *v, int64_t now_ms);
+
+/* Whether it has an open stream. */
+bool visitor_streams(const struct visitor *v);
 
 /* Its connection is cut, by RST or FIN; it comes back later. */
 void visitor_cut(struct visitor *v, bool reset);
