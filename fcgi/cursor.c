@@ -82,14 +82,14 @@ static enum cursor_step follow(const struct stretch *s, const struct reader *r, 
 static enum cursor_step tell(struct batch *batch, const struct gap *gap, int64_t seq, int64_t told)
 {
 	char id[EVENT_ID_TEXT];
+	char bytes[CONTROL_MAX + 1];
 	struct buf text;
 
-	buf_init(&text, CONTROL_MAX);
+	buf_over(&text, bytes, sizeof(bytes));
 	event_id_format(seq, gap->epoch, id);
 	control_gap(&text, id, gap);
 	bool added =
 	    !text.failed && batch_control(batch, (struct span){text.data, text.len}, seq, told);
-	buf_free(&text);
 	return added ? CURSOR_DONE : CURSOR_FULL;
 }
 

@@ -96,11 +96,11 @@ int hub_jump(struct hub *hub, int64_t head);
 void hub_skip(
     struct hub *hub, uint64_t id, int64_t after, int64_t seq, const struct store_state *state);
 
-/* Sessions that this revocation ends are to end. */
-void hub_revoke(struct hub *hub, const struct store_revocation *revocation);
+/* Sessions that this revocation ends are to end. -1 when memory is short: nothing was posted. */
+int hub_revoke(struct hub *hub, const struct store_revocation *revocation);
 
-/* The log is another one now. */
-void hub_reset(struct hub *hub, const struct store_state *state);
+/* The log is another one now. -1 when memory is short: nothing was posted. */
+int hub_reset(struct hub *hub, const struct store_state *state);
 
 /* There is another policy: who was verified with a key that is out of it is to end. */
 void hub_policy(struct hub *hub);

@@ -64,18 +64,25 @@ static bool post(struct hub *hub, struct message *m)
 	return open;
 }
 
-static struct message *take_all(struct hub *hub, bool *closed)
+/* What was in the inbox. */
+struct mail {
+	struct message *first;
+	bool renewed, closed;
+	enum bye draining;
+};
+
+static struct mail take_all(struct hub *hub)
 {
 	struct inbox *in = &hub->inbox;
 
 	pthread_mutex_lock(&in->lock);
-	struct message *first = in->first;
+	struct mail mail = {in->first, in->renewed, in->closed, in->draining};
 	in->first = in->last = NULL;
 	in->backlog = 0;
-	*closed = in->closed;
+	in->renewed = false;
 	pthread_cond_broadcast(&in->room);
 	pthread_mutex_unlock(&in->lock);
-	return first;
+	return mail;
 }
 
 static void wait_for_room(struct hub *hub)
@@ -208,11 +215,10 @@ static bool still_signed(const struct hub *hub, const struct subscriber *s)
 	return !s->claims || key_set_has(&hub->site.policy->keys, s->claims->key);
 }
 
-static void receive_policy(struct hub *hub, struct message *m)
+static void renew(struct hub *hub)
 {
 	struct subscriber *s, *next;
 
-	(void)m;
 	policies_refresh(hub->site.policies, &hub->site.policy);
 	DL_FOREACH_SAFE2 (hub->all, s, next, all_next) {
 		if (!still_signed(hub, s))
@@ -222,11 +228,11 @@ static void receive_policy(struct hub *hub, struct message *m)
 	}
 }
 
-static void receive_drain(struct hub *hub, struct message *m)
+static void drain(struct hub *hub, enum bye reason)
 {
 	struct subscriber *s, *next;
 
-	hub->draining = (enum bye)m->id;
+	hub->draining = reason;
 	DL_FOREACH_SAFE2 (hub->all, s, next, all_next)
 		serve_bye(hub, s, (int)hub->draining);
 }
@@ -305,10 +311,14 @@ static void message_free(struct hub *hub, struct message *m)
 
 /* -- posting --------------------------------------------------------------------------------- */
 
-static void post_or_free(struct hub *hub, struct message *m)
+/* -1: there was no memory for the message. */
+static int post_or_free(struct hub *hub, struct message *m)
 {
-	if (m && !post(hub, m))
+	if (!m)
+		return -1;
+	if (!post(hub, m))
 		message_free(hub, m);
+	return 0;
 }
 
 void hub_take(struct hub *hub, struct subscriber *subscriber)
@@ -351,19 +361,16 @@ int hub_frames(struct hub *hub, struct frame *const *frames, size_t n, int64_t h
 	}
 	m->to = head;
 	wait_for_room(hub);
-	post_or_free(hub, m);
-	return 0;
+	return post_or_free(hub, m);
 }
 
 int hub_jump(struct hub *hub, int64_t head)
 {
 	struct message *m = message_new(receive_jump, 0);
 
-	if (!m)
-		return -1;
-	m->to = head;
-	post_or_free(hub, m);
-	return 0;
+	if (m)
+		m->to = head;
+	return post_or_free(hub, m);
 }
 
 void hub_page(struct hub *hub, int64_t after, int64_t last)
@@ -391,50 +398,58 @@ void hub_skip(
 	post_or_free(hub, m);
 }
 
-void hub_revoke(struct hub *hub, const struct store_revocation *revocation)
+int hub_revoke(struct hub *hub, const struct store_revocation *revocation)
 {
 	struct message *m = message_new(receive_revocation, 0);
 
 	if (m)
 		m->revocation = *revocation;
-	post_or_free(hub, m);
+	return post_or_free(hub, m);
 }
 
-void hub_reset(struct hub *hub, const struct store_state *state)
+int hub_reset(struct hub *hub, const struct store_state *state)
 {
 	struct message *m = message_new(receive_reset, 0);
 
 	if (m)
 		m->state = *state;
-	post_or_free(hub, m);
+	return post_or_free(hub, m);
 }
 
 void hub_policy(struct hub *hub)
 {
-	post_or_free(hub, message_new(receive_policy, 0));
+	pthread_mutex_lock(&hub->inbox.lock);
+	hub->inbox.renewed = true;
+	pthread_mutex_unlock(&hub->inbox.lock);
+	eventfd_write(hub->wake, 1);
 }
 
 void hub_drain(struct hub *hub, enum bye reason)
 {
-	struct message *m = message_new(receive_drain, 0);
-
-	if (m)
-		m->id = (uint64_t)reason;
-	post_or_free(hub, m);
+	pthread_mutex_lock(&hub->inbox.lock);
+	hub->inbox.draining = reason;
+	pthread_mutex_unlock(&hub->inbox.lock);
+	eventfd_write(hub->wake, 1);
 }
 
 /* -- the hub's end --------------------------------------------------------------------------- */
 
 void mail_receive(struct hub *hub)
 {
-	struct message *m = take_all(hub, &hub->stop);
+	struct mail mail = take_all(hub);
 
-	while (m) {
-		struct message *next = m->next;
+	while (mail.first) {
+		struct message *m = mail.first;
+		mail.first = m->next;
 		m->receive(hub, m);
 		message_free(hub, m);
-		m = next;
 	}
+	/* Last, so that they reach who came just now. */
+	if (mail.renewed)
+		renew(hub);
+	if (mail.draining && !hub->draining)
+		drain(hub, mail.draining);
+	hub->stop = mail.closed;
 }
 
 int mail_open(struct inbox *in)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "control.h"
+
 struct hub;
 struct message;
 
@@ -17,7 +19,10 @@ struct inbox {
 	pthread_cond_t room; /* the backlog fell below HUB_BACKLOG */
 	struct message *first, *last;
 	size_t backlog; /* bytes of frames */
-	bool closed;    /* the hub has ended: nothing is taken any more */
+	/* What must come through when no memory is left takes none. */
+	bool renewed;      /* there is another policy */
+	enum bye draining; /* all are to end; BYE_NONE: they are not */
+	bool closed;       /* the hub has ended: nothing is taken any more */
 };
 
 /* An empty, open inbox; -1 when that fails. Free with mail_free. */

@@ -198,14 +198,14 @@ static bool fill(struct hub *hub, struct subscriber *s, int64_t *reached, enum c
 static void say_goodbye(struct hub *hub, struct subscriber *s)
 {
 	int64_t retry = hub->site.policy->config.retry;
+	char bytes[CONTROL_MAX + 1];
 	struct buf text;
 
-	buf_init(&text, CONTROL_MAX);
+	buf_over(&text, bytes, sizeof(bytes));
 	if (s->end < BYE_N)
 		control_bye(
 		    &text, (enum bye)s->end, retry / 2 + (int64_t)random_below((uint32_t)retry));
 	batch_end(&hub->own, (struct span){text.data, text.len});
-	buf_free(&text);
 }
 
 /* Where a subscriber goes who has been sent all there is: it may know more of the log than we do

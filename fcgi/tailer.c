@@ -51,6 +51,13 @@ struct tailer {
 	int64_t oldest_ms; /* created_at of the first frame in this message */
 };
 
+static bool stopping(const struct tailer *t, int ms)
+{
+	struct pollfd p = {.fd = t->stop, .events = POLLIN};
+
+	return poll(&p, 1, ms) > 0;
+}
+
 /* -- failures -------------------------------------------------------------------------------- */
 
 /* Logs that the log cannot be read, once, and closes it: it is opened anew at the next look. */
@@ -61,6 +68,13 @@ static void fail(struct tailer *t, const char *error)
 	t->failing = true;
 	store_close(t->store);
 	t->store = NULL;
+}
+
+/* A message could not be posted. A hub that missed one would have lost events, or a revocation, so
+ * the tailer waits until there is memory again; true if it is to end before. */
+static bool no_memory(struct tailer *t)
+{
+	return stopping(t, TAILER_BLIND_MS);
 }
 
 /* -- another log ----------------------------------------------------------------------------- */
@@ -102,7 +116,9 @@ static int compare(struct tailer *t)
 	t->state = now;
 	t->revocation = 0;
 	for (size_t i = 0; i < t->site->n_hubs; i++)
-		hub_reset(t->site->hubs[i], &now);
+		while (hub_reset(t->site->hubs[i], &now))
+			if (no_memory(t))
+				return -1;
 	return 0;
 }
 
@@ -146,29 +162,15 @@ static void drop_frames(struct tailer *t)
 		frame_unref(t->frames[--t->n]);
 }
 
-static bool stopping(const struct tailer *t, int ms)
+/* Some of what lies before the page's end may have been removed before it could be read here. */
+static void post_page(struct tailer *t, const struct store_page *page)
 {
-	struct pollfd p = {.fd = t->stop, .events = POLLIN};
+	bool lost = page->state.pruned > t->state.head;
 
-	return poll(&p, 1, ms) > 0;
-}
-
-/* Posts the frames to every hub. Where memory is short it waits for some: a hub that missed a
- * message would have lost events. */
-static void post_frames(struct tailer *t, int64_t head)
-{
 	for (size_t i = 0; i < t->site->n_hubs; i++)
-		while (hub_frames(t->site->hubs[i], t->frames, t->n, head))
-			if (stopping(t, TAILER_BLIND_MS))
-				return;
-}
-
-/* Some of what lies before the page's end was removed before it could be read here. */
-static void post_jump(struct tailer *t, int64_t head)
-{
-	for (size_t i = 0; i < t->site->n_hubs; i++)
-		while (hub_jump(t->site->hubs[i], head))
-			if (stopping(t, TAILER_BLIND_MS))
+		while (lost ? hub_jump(t->site->hubs[i], page->last)
+			    : hub_frames(t->site->hubs[i], t->frames, t->n, page->last))
+			if (no_memory(t))
 				return;
 }
 
@@ -181,6 +183,18 @@ static void note_frames(struct tailer *t)
 
 enum look { LOOK_DONE, LOOK_MORE, LOOK_FAILED };
 
+/* Tells the hubs of a revocation; -1 when memory is short: not all have heard of it. */
+static int post_revocation(struct tailer *t, const struct store_revocation *r)
+{
+	bool expired = r->expires_at <= clock_wall_ms();
+
+	for (size_t i = 0; i < t->site->n_hubs && !expired; i++)
+		if (hub_revoke(t->site->hubs[i], r))
+			return -1;
+	t->revocation = r->id;
+	return 0;
+}
+
 static int read_revocations(struct tailer *t)
 {
 	struct store_revocation some[TAILER_REVOCATIONS];
@@ -188,12 +202,9 @@ static int read_revocations(struct tailer *t)
 
 	do {
 		n = store_revocations(t->store, t->revocation, some, TAILER_REVOCATIONS);
-		for (int i = 0; i < n; i++) {
-			bool expired = some[i].expires_at <= clock_wall_ms();
-			for (size_t hub = 0; hub < t->site->n_hubs && !expired; hub++)
-				hub_revoke(t->site->hubs[hub], &some[i]);
-			t->revocation = some[i].id;
-		}
+		for (int i = 0; i < n; i++)
+			if (post_revocation(t, &some[i]))
+				return -1;
 	} while (n == TAILER_REVOCATIONS);
 	return n < 0 ? -1 : 0;
 }
@@ -226,10 +237,7 @@ static enum look read_some(struct tailer *t)
 	} else if (page.last <= t->state.head) {
 		result = page.more ? LOOK_FAILED : LOOK_DONE;
 	} else {
-		if (page.state.pruned > t->state.head)
-			post_jump(t, page.last);
-		else
-			post_frames(t, page.last);
+		post_page(t, &page);
 		t->state.head = page.last;
 		note_frames(t);
 		result = page.more ? LOOK_MORE : LOOK_DONE;

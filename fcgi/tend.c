@@ -38,18 +38,18 @@ static void ping(struct hub *hub, struct subscriber *s)
 {
 	struct cursor *c = &s->cursor;
 	char id[EVENT_ID_TEXT];
+	char bytes[CONTROL_MAX + 1];
 	struct buf text;
 	bool live = s->state == SUBSCRIBER_LIVE;
 
 	if (live)
 		c->seq = hub->ring.head;
 	event_id_format(c->seq, hub->epoch, id);
-	buf_init(&text, CONTROL_MAX);
+	buf_over(&text, bytes, sizeof(bytes));
 	control_ping(&text, live ? id : NULL);
 	batch_begin(&hub->own, s->peer.id, TEND_BYTES, c->owed, (struct span){NULL, 0});
 	batch_control(&hub->own, (struct span){text.data, text.len}, 0, -1);
 	serve_send(hub, s, &hub->own, c->seq);
-	buf_free(&text);
 }
 
 /* Sets the timer to the next moment at which anything may be due. */

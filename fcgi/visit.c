@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "answer.h"
 #include "clock.h"
@@ -15,7 +16,10 @@
 #include "store.h"
 #include "stream.h"
 
-enum { VISIT_EPOCH_MS = 1000 }; /* waits no longer for the epoch of a log that was replaced */
+enum {
+	VISIT_EPOCH_MS = 1000,   /* waits no longer for the epoch of a log that was replaced */
+	VISIT_MEMORY_US = 50000, /* where there is none, looks this often whether there is again */
+};
 
 /* -- a request with a session ---------------------------------------------------------------- */
 
@@ -142,7 +146,8 @@ static void look_again(struct visit *v, struct hub *hub)
 	r.at = c->iat_ms;
 	memcpy(r.jti, c->jti, sizeof(r.jti));
 	memcpy(r.sub, c->jti[0] ? "" : c->sub, c->jti[0] ? 1 : sizeof(r.sub));
-	hub_revoke(hub, &r);
+	while (hub_revoke(hub, &r) && !atomic_load(v->site->draining))
+		usleep(VISIT_MEMORY_US); /* none left; without being told, the stream would go on */
 }
 
 static void open_stream(struct visit *v)

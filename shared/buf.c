@@ -39,6 +39,12 @@ void buf_init(struct buf *b, size_t max)
 	*b = (struct buf){.max = max};
 }
 
+void buf_over(struct buf *b, char *bytes, size_t size)
+{
+	*b = (struct buf){.data = bytes, .cap = size, .max = size - 1};
+	bytes[0] = '\0';
+}
+
 void buf_free(struct buf *b)
 {
 	free(b->data);

@@ -43,6 +43,10 @@ struct span span_trim(struct span s);
 /* Makes an empty buffer of at most max bytes; allocates nothing. Free with buf_free. */
 void buf_init(struct buf *b, size_t max);
 
+/* Makes an empty buffer of bytes that somebody else owns, of which the last is for the NUL: it
+ * never asks for memory, and is not to be freed. */
+void buf_over(struct buf *b, char *bytes, size_t size);
+
 /* Gives the memory back; the buffer is empty and usable afterwards. Safe on an all-zero buffer. */
 void buf_free(struct buf *b);
 

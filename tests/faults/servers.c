@@ -11,12 +11,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon.h"
 
-enum { RETRY_MS = 300, START_MS = 12000, DOWN_MS = 10000, PATH = 700 };
+enum { RETRY_MS = 300, START_MS = 12000, DOWN_MS = 10000, TRIM_MS = 1000, PATH = 700 };
+enum { LOG_MAX = 32 << 20 }; /* bytes of the responder's log; then it begins anew */
 
 static const char *const names[SERVERS] = {"responder", "lighttpd", "nginx"};
 
@@ -173,6 +175,7 @@ int servers_start(struct servers *s)
 			fprintf(stderr, "%s is not installed\n", names[i]);
 			return -1;
 		}
+	snprintf(s->place->stderr_log, sizeof(s->place->stderr_log), "%s/stderr.log", s->dir);
 	if (write_configurations(s) || map_shim(s)) {
 		fprintf(stderr, "%s: cannot be written to: %s\n", s->dir, strerror(errno));
 		return -1;
@@ -221,9 +224,22 @@ static void note_end(struct servers *s, enum server_name name, int status)
 	server->pid = 0;
 }
 
+/* A run's requests fill a disk in time. Who writes appends, so cutting is enough. */
+static void trim_log(struct servers *s)
+{
+	struct stat log;
+	if (stat(s->place->stderr_log, &log) == 0 && log.st_size > LOG_MAX &&
+	    truncate(s->place->stderr_log, 0))
+		fprintf(stderr, "%s: %s\n", s->place->stderr_log, strerror(errno));
+}
+
 void servers_tend(struct servers *s)
 {
 	int64_t now = place_now_ms();
+	if (now >= s->trim_ms) {
+		s->trim_ms = now + TRIM_MS;
+		trim_log(s);
+	}
 	for (int i = 0; i < SERVERS; i++) {
 		struct server *server = &s->all[i];
 		int status;

@@ -26,8 +26,9 @@ struct server {
 };
 
 struct servers {
-	const struct place *place;
-	const char *dir; /* for their own files */
+	struct place *place;
+	const char *dir; /* for their own files, and the responder's log: it has room */
+	int64_t trim_ms; /* the log is looked at again */
 	struct server all[SERVERS];
 	int ports[SERVERS];
 	struct shim *shim; /* NULL: none is loaded */

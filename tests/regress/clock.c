@@ -7,70 +7,13 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "../faults/shim.h"
-#include "../lib/site.h"
+#include "../lib/shimmed.h"
 
 enum { HOUR_S = 3600 };
 
-/* A site whose responder has the shim between it and its clock. */
-struct shifted {
-	struct site *site;
-	struct shim *shim;
-	char file[32];
-};
-
-static int setup(void **state)
-{
-	struct shifted *s = calloc(1, sizeof(*s));
-	const char *build = getenv("BUILD");
-	char path[PLACE_PATH], *library;
-
-	if (DAEMON_SANITIZED) {
-		free(s);
-		*state = NULL; /* a sanitizer must be the first library */
-		return 0;
-	}
-	assert_non_null(s);
-	strcpy(s->file, "/tmp/sluice-shim-XXXXXX");
-	int fd = mkstemp(s->file);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, sizeof(*s->shim)), 0);
-	s->shim = mmap(NULL, sizeof(*s->shim), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	assert_true(s->shim != MAP_FAILED);
-	snprintf(path, sizeof(path), "%s/tests/shim.so", build ? build : "build");
-	library = realpath(path, NULL);
-	assert_non_null(library);
-	setenv(SHIM_FILE, s->file, 1);
-	setenv("LD_PRELOAD", library, 1);
-	s->site = site_open("heartbeat = 1s\nsandbox = no\n");
-	unsetenv("LD_PRELOAD");
-	free(library);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct shifted *s = *state;
-
-	if (!s)
-		return 0;
-	site_close(s->site);
-	munmap(s->shim, sizeof(*s->shim));
-	unlink(s->file);
-	free(s);
-	return 0;
-}
-
-static struct client *open_stream(struct shifted *s, const char *ttl)
+static struct client *open_stream(struct shimmed *s, const char *ttl)
 {
 	char *token =
 	    place_mint(s->site->place, "--sub", "bob", "--channel", "*", "--ttl", ttl, NULL);
@@ -83,7 +26,7 @@ static struct client *open_stream(struct shifted *s, const char *ttl)
 /* Forwards past exp: the session is over. One that lasts longer is not. */
 static void test_forwards(void **state)
 {
-	struct shifted *s = *state;
+	struct shimmed *s = *state;
 
 	if (!s)
 		skip();
@@ -103,7 +46,7 @@ static void test_forwards(void **state)
 /* Backwards: what should live lives on, heartbeats included; back again, what is over ends. */
 static void test_backwards(void **state)
 {
-	struct shifted *s = *state;
+	struct shimmed *s = *state;
 
 	if (!s)
 		skip();
@@ -122,8 +65,8 @@ static void test_backwards(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_forwards, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_backwards, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_forwards, shimmed_setup, shimmed_teardown),
+	    cmocka_unit_test_setup_teardown(test_backwards, shimmed_setup, shimmed_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

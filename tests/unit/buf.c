@@ -54,6 +54,28 @@ static void empty_buffer_owns_nothing(void **state)
 	assert_null(zero.data);
 }
 
+/* Memory of the caller's takes what fits with its NUL, and no byte more. */
+static void over_given_bytes(void **state)
+{
+	char bytes[5] = "....";
+	struct buf b;
+
+	(void)state;
+	buf_over(&b, bytes, 4);
+	assert_string_equal(bytes, "");
+	assert_int_equal(buf_str(&b, "abc"), 0);
+	assert_ptr_equal(b.data, bytes);
+	assert_memory_equal(bytes, "abc\0", 5);
+	assert_int_equal(buf_byte(&b, 'd'), -1);
+	assert_true(b.failed);
+	assert_memory_equal(bytes, "abc\0", 5);
+	buf_clear(&b);
+	assert_int_equal(buf_printf(&b, "%d", 123), 0);
+	assert_string_equal(bytes, "123");
+	buf_clear(&b);
+	assert_int_equal(buf_printf(&b, "%d", 1234), -1);
+}
+
 static void appends_in_order(void **state)
 {
 	struct buf b;
@@ -180,6 +202,7 @@ int main(void)
 	    cmocka_unit_test(span_of_text),
 	    cmocka_unit_test(span_compares_bytes),
 	    cmocka_unit_test(empty_buffer_owns_nothing),
+	    cmocka_unit_test(over_given_bytes),
 	    cmocka_unit_test(appends_in_order),
 	    cmocka_unit_test(limit_is_exact),
 	    cmocka_unit_test(printf_obeys_the_limit),
