@@ -1,5 +1,6 @@
 /* Proves: whoever comes back with an id that cannot be continued exactly is told so by sluice:gap,
- * with the reason, goes on from what there is, and is not told twice. */
+ * with the reason, goes on from what there is, and is not told twice; only the gap moves him on, so
+ * that a cut before it loses nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -95,6 +96,58 @@ static void test_zero_is_no_gap(void **state)
 	expect_kept(site, resume(site, "0"));
 }
 
+/* The id that a stream of the empty log began with is a place like any other: nothing was there
+ * before it, and what came after it and went is lost. */
+static void test_own_zero(void **state)
+{
+	struct site *site = site_open("keep_events = 3\n");
+	*state = site;
+	struct client *c = site_stream(site, "");
+	char start[CLIENT_ID_TEXT];
+	snprintf(start, sizeof(start), "%s", c->start);
+	assert_int_equal(value_seq(site->place, start), 0);
+	client_close(c);
+	app_publish_many(site->app, "a", 3);
+	c = resume(site, start);
+	client_expect(c, "message", "1");
+	client_close(c);
+	app_publish(site->app, "a", NULL, "4");
+	app_publish(site->app, "a", NULL, "5");
+	app_publish(site->app, "a", NULL, "6");
+	assert_int_equal(place_tool(site->place, NULL, "prune", NULL), 0);
+	check(site, start, "pruned");
+}
+
+/* A client that is cut off after the hello, before the gap, is where it was: it comes back with the
+ * hello's id, and the gap is told again. */
+static void test_cut_before_gap(void **state)
+{
+	struct site *site = *state;
+	char epoch[16];
+	struct client *c = site_stream(site, "");
+	snprintf(epoch, sizeof(epoch), "%s", value_epoch(site->place, c->start));
+	client_close(c);
+	const char *const asked[][2] = {{"1", "pruned"}, {"2", "pruned"}, {"99", "ahead"}};
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		char whole[CLIENT_ID_TEXT];
+		snprintf(whole, sizeof(whole), "%s-%s", asked[i][0], epoch);
+		c = resume(site, asked[i][0]);
+		assert_string_equal(c->start, whole);
+		client_close(c);
+		c = resume(site, whole);
+		assert_string_equal(c->start, whole);
+		free(expect_gap(site, c, asked[i][1], whole));
+		client_close(c);
+	}
+	/* The id of another log stays one of that log; what is no id leaves the client nowhere. */
+	c = resume(site, "5-00000000");
+	assert_string_equal(c->start, "5-00000000");
+	client_close(c);
+	c = resume(site, "bad");
+	assert_string_equal(c->start, "");
+	client_close(c);
+}
+
 static void test_epoch(void **state)
 {
 	struct site *site = *state;
@@ -149,6 +202,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_pruned, setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_boundary, setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_zero_is_no_gap, setup, site_teardown),
+	    cmocka_unit_test_teardown(test_own_zero, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_cut_before_gap, setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_epoch, setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_ahead, setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_invalid, setup, site_teardown),

@@ -235,6 +235,32 @@ static void test_gap(void **state)
 	json_decref(poll);
 }
 
+/* The last_id that a poll of the empty log gave is a place like any other: what came after it and
+ * went is lost. A bare 0 asks for what there is. */
+static void test_own_zero(void **state)
+{
+	struct site *site = *state;
+	char query[128], id[CLIENT_ID_TEXT];
+	json_t *poll = poll_json(site, "");
+	snprintf(id, sizeof(id), "%s", value_text(site->place, poll, "last_id"));
+	assert_int_equal(value_seq(site->place, id), 0);
+	json_decref(poll);
+	place_configure(site->place, "keep_events = 3\n");
+	app_publish_many(site->app, "a", 6);
+	assert_int_equal(place_tool(site->place, NULL, "prune", NULL), 0);
+	snprintf(query, sizeof(query), "since=%s", id);
+	poll = poll_json(site, query);
+	const json_t *gap = json_object_get(poll, "gap");
+	assert_string_equal(value_text(site->place, gap, "reason"), "pruned");
+	assert_string_equal(value_text(site->place, gap, "requested"), id);
+	check_data(site, poll, "4 5 6");
+	json_decref(poll);
+	poll = poll_json(site, "since=0");
+	assert_true(json_is_null(json_object_get(poll, "gap")));
+	check_data(site, poll, "4 5 6");
+	json_decref(poll);
+}
+
 /* A waiting poll whose id is lost is told at once, not after the wait. */
 static void test_gap_does_not_wait(void **state)
 {
@@ -258,6 +284,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_times_out, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_parked_on_no_thread, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_gap, site_setup, site_teardown),
+	    cmocka_unit_test_setup_teardown(test_own_zero, site_setup, site_teardown),
 	    cmocka_unit_test_setup_teardown(test_gap_does_not_wait, site_setup, site_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
