@@ -1,7 +1,6 @@
 #include "door.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -26,7 +25,7 @@
 #include "walk.h"
 #include "wheel.h"
 
-enum { DOOR_ACCEPTS = 64, DOOR_PAUSE_MS = 100, DOOR_GROUPS = 256 };
+enum { DOOR_ACCEPTS = 64, DOOR_PAUSE_MS = 100 };
 
 /* A connection that is waiting here. The arrival comes first: a desk frees it as such (desk.h). */
 struct connection {
@@ -46,9 +45,7 @@ struct door {
 	struct connection *all;
 	bool starved; /* out of descriptors, and that was logged */
 	struct timer resume;
-	int64_t stop_ms; /* draining: when it is over; 0: not */
-	gid_t group;     /* of the peers that may connect */
-	bool checks_peer;
+	int64_t stop_ms;      /* draining: when it is over; 0: not */
 	pthread_mutex_t lock; /* over returned */
 	struct connection *returned;
 	uint8_t bytes[WALK_MAX + 1];
@@ -148,34 +145,6 @@ static void connection_event(struct door *door, struct connection *c, uint32_t e
 
 /* -- accepting ------------------------------------------------------------------------------- */
 
-static bool in_group(int fd, const struct ucred *peer, gid_t group)
-{
-	gid_t groups[DOOR_GROUPS];
-	socklen_t len = sizeof(groups);
-
-	if (peer->gid == group)
-		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
-		return false;
-	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
-		if (groups[i] == group)
-			return true;
-	return false;
-}
-
-/* Where a socket_group is configured, only it, our own user and root may connect. */
-static bool may_connect(const struct door *door, int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (!door->checks_peer)
-		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		return false;
-	return peer.uid == 0 || peer.uid == geteuid() || in_group(fd, &peer, door->group);
-}
-
 /* The descriptor stays blocking for libfcgi, with a limit on how long; we ourselves never wait on
  * it. */
 static void prepare(const struct door *door, int fd)
@@ -190,7 +159,7 @@ static void prepare(const struct door *door, int fd)
 
 static void admit_connection(struct door *door, int fd)
 {
-	struct connection *c = may_connect(door, fd) ? calloc(1, sizeof(*c)) : NULL;
+	struct connection *c = listen_admits(door->listener, fd) ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
 		metrics_add(&door->site->metrics->door_refused[DOOR_PEER], 1);
@@ -393,15 +362,6 @@ static int open_door(struct door *door)
 		   : 0;
 }
 
-static void find_group(struct door *door)
-{
-	const char *name = door->site->policy->config.socket_group;
-	struct group *group = name ? getgrnam(name) : NULL;
-
-	door->checks_peer = name && door->listener->local;
-	door->group = group ? group->gr_gid : (gid_t)-1;
-}
-
 struct door *door_new(const struct site *site, struct listener *listener)
 {
 	struct door *door = calloc(1, sizeof(*door));
@@ -413,7 +373,6 @@ struct door *door_new(const struct site *site, struct listener *listener)
 	door->epoll = door->signals = door->wake = -1;
 	door->now_ms = clock_mono_ms();
 	wheel_init(&door->wheel, door->now_ms);
-	find_group(door);
 	if (pthread_mutex_init(&door->lock, NULL)) {
 		free(door);
 		return NULL;

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, RECEIVE_BUFFER = 256 << 10 };
+enum { BACKLOG = 4096, RECEIVE_BUFFER = 256 << 10, GROUPS = 256 };
 
 static int fail(struct listener *l, char error[CONFIG_ERROR], const char *what, const char *reason)
 {
@@ -158,6 +158,44 @@ static int open_address(struct listener *l, const struct config *config, char er
 	return failed ? fail(l, error, config->socket, strerror(errno)) : 0;
 }
 
+/* -- who may connect ------------------------------------------------------------------------- */
+
+/* A group that does not exist has no members. */
+static void guard(struct listener *l, const char *name)
+{
+	struct group *group = name ? getgrnam(name) : NULL;
+
+	l->guarded = name && l->local;
+	l->group = group ? group->gr_gid : (gid_t)-1;
+}
+
+static bool in_group(int fd, const struct ucred *peer, gid_t group)
+{
+	gid_t groups[GROUPS];
+	socklen_t len = sizeof(groups);
+
+	if (peer->gid == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+bool listen_admits(const struct listener *l, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!l->guarded)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid() || in_group(fd, &peer, l->group);
+}
+
 /* -- all ------------------------------------------------------------------------------------- */
 
 static int open_own(struct listener *l, const struct config *config, char error[CONFIG_ERROR])
@@ -181,6 +219,7 @@ int listen_open(struct listener *l, const struct config *config, char error[CONF
 	else if (open_own(l, config, error))
 		return -1;
 	l->local = is_local(l->fd);
+	guard(l, config->socket_group);
 	int flags = fcntl(l->fd, F_GETFL);
 	if (flags < 0 || fcntl(l->fd, F_SETFL, flags | O_NONBLOCK))
 		return fail(l, error, "", strerror(errno));
