@@ -1,5 +1,6 @@
 /* Proves: the responder listens on descriptor 0, on a path, on host:port; it replaces a socket that
- * a dead responder left, and refuses one that a living responder has. */
+ * a dead responder left, and refuses one that a living responder has; with a socket_group, nobody
+ * but the group is answered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,9 +17,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../lib/site.h"
+
+enum { NOBODY = 65534, DAEMONS = 1 }; /* Debian's base-passwd */
 
 static void check_works(struct place *place)
 {
@@ -136,6 +141,48 @@ static void test_file(void **state)
 	place_free(place);
 }
 
+/* Asks as another user, who is in that group too if it is not 0; true if there was an answer. */
+static bool answered(struct place *place, gid_t group)
+{
+	int status = 0;
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (setgroups(group ? 1 : 0, &group) || setgid(NOBODY) || setuid(NOBODY))
+			_exit(2);
+		struct client *c = client_open(place, (struct ask){.path = "/api/health"});
+		_exit(client_status(c) == 200 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+/* Whoever can reach the socket, only the group may use it. */
+static void test_group(void **state)
+{
+	(void)state;
+	const struct group *group = getgrgid(DAEMONS);
+	if (geteuid() != 0 || !group)
+		skip(); /* only root can be somebody else */
+	char lines[128];
+	snprintf(lines, sizeof(lines), "socket_mode = 0666\nsocket_group = %s\n", group->gr_name);
+	struct place *place = place_new(lines);
+	struct daemon *daemon = daemon_start(place);
+	assert_int_equal(chmod(place->dir, 0711), 0);
+	check_works(place);
+	assert_false(answered(place, 0));
+	assert_true(answered(place, DAEMONS));
+	struct client *c =
+	    client_answer(place, (struct ask){.path = "/api/metrics", .address = "127.0.0.1"});
+	struct span body = client_body(c);
+	static const char refused[] = "sluice_door_refused_total{reason=\"peer\"} 1\n";
+	assert_non_null(memmem(body.ptr, body.len, refused, strlen(refused)));
+	client_close(c);
+	daemon_free(daemon);
+	place_free(place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +192,7 @@ int main(void)
 	    cmocka_unit_test(test_stale),
 	    cmocka_unit_test(test_live),
 	    cmocka_unit_test(test_file),
+	    cmocka_unit_test(test_group),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
