@@ -43,8 +43,17 @@ static void handle_event(struct hub *hub, const struct epoll_event *event)
 		if (peer == PEER_ABORTED)
 			serve_bye(hub, s, END_ABORTED);
 	}
-	if (event->events & EPOLLOUT && s->state == SUBSCRIBER_BLOCKED)
+	if (event->events & EPOLLOUT && serve_is_full(s))
 		serve_unblock(hub, s);
+}
+
+/* A socket that nobody has read for a while keeps nobody from his turn. */
+static void let_full_go(struct hub *hub)
+{
+	struct subscriber *s;
+
+	while ((s = hub->lists[SUBSCRIBER_FULL]) && hub->now_ms - s->full_ms >= HUB_FULL_MS)
+		serve_state(hub, s, SUBSCRIBER_BLOCKED);
 }
 
 /* The ones behind get a bounded turn each, and only for so long before the inbox, where the live
@@ -53,11 +62,22 @@ static void run_some(struct hub *hub)
 {
 	int64_t until_us = clock_mono_us() + HUB_TURNS_US;
 
-	while (hub->lists[SUBSCRIBER_RUN]) {
+	let_full_go(hub);
+	while (hub->lists[SUBSCRIBER_RUN] && hub->full < HUB_FULL) {
 		serve_run(hub, hub->lists[SUBSCRIBER_RUN]);
 		if (clock_mono_us() >= until_us)
 			return;
 	}
+}
+
+/* Milliseconds until there is something to do that epoll will not tell. */
+static int wait_ms(const struct hub *hub)
+{
+	if (!hub->lists[SUBSCRIBER_RUN])
+		return wheel_wait(&hub->wheel, hub->now_ms);
+	if (hub->full < HUB_FULL)
+		return 0;
+	return (int)(hub->lists[SUBSCRIBER_FULL]->full_ms + HUB_FULL_MS - hub->now_ms);
 }
 
 static void *hub_run(void *context)
@@ -66,8 +86,7 @@ static void *hub_run(void *context)
 	struct epoll_event events[256];
 
 	while (!hub->stop) {
-		int wait = hub->lists[SUBSCRIBER_RUN] ? 0 : wheel_wait(&hub->wheel, hub->now_ms);
-		int n = epoll_wait(hub->epoll, events, 256, wait);
+		int n = epoll_wait(hub->epoll, events, 256, wait_ms(hub));
 		read_clocks(hub);
 		for (int i = 0; i < n; i++)
 			handle_event(hub, &events[i]);

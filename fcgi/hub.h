@@ -27,6 +27,11 @@ enum {
 	HUB_BACKLOG = 4 << 20,
 	SERVE_END_MS = 10000, /* for so long an ending, or the rest of an answer, may take */
 	HUB_TURNS_US = 500,   /* of bringing others on, before live ones are looked after */
+	/* So many sockets may be full before nobody else is brought on: what waits in them stands
+	 * before live events in the web server's queue. One that is not read in that time does not.
+	 */
+	HUB_FULL = 16,
+	HUB_FULL_MS = 5,
 };
 
 struct hub {
@@ -48,6 +53,7 @@ struct hub {
 	struct batch live[FRAME_FORMS]; /* the same for all subscribers of one topic */
 	struct batch own;               /* for one subscriber */
 	struct subscriber *lists[SUBSCRIBER_STATES];
+	size_t full; /* how many are SUBSCRIBER_FULL */
 	struct subscriber *all;
 	struct timer second;
 	int64_t now_ms; /* monotonic, read once a round */
@@ -122,7 +128,10 @@ void serve_state(struct hub *hub, struct subscriber *s, enum subscriber_state st
  * blocked or has ended. */
 bool serve_send(struct hub *hub, struct subscriber *s, const struct batch *batch, int64_t reached);
 
-/* The socket of a blocked subscriber takes bytes again. */
+/* Whether the socket was full when last sent to. */
+bool serve_is_full(const struct subscriber *s);
+
+/* The socket of such a one takes bytes again. */
 void serve_unblock(struct hub *hub, struct subscriber *s);
 
 /* Looks after a live subscriber's socket that took only n bytes of a batch that began at seq. */

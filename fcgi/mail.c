@@ -194,7 +194,7 @@ static void reset_subscriber(struct hub *hub, struct subscriber *s, const struct
 	memcpy(s->epoch, state->epoch, sizeof(s->epoch));
 	if (s->cursor.partial || cursor_lose(&s->cursor, &start.gap, start.seq, start.told))
 		serve_end(hub, s, END_BROKEN);
-	else if (s->state != SUBSCRIBER_BLOCKED)
+	else if (!serve_is_full(s))
 		serve_state(hub, s, SUBSCRIBER_RUN);
 }
 

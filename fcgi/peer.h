@@ -20,7 +20,9 @@ struct peer {
 
 enum peer_state { PEER_THERE, PEER_ABORTED, PEER_GONE };
 
-enum { PEER_BUFFER = 128 << 10 }; /* SO_SNDBUF, bytes */
+/* SO_SNDBUF, bytes. The kernel doubles it (socket(7)), and lets in at most half as much again: less
+ * than the 64 KiB beyond which lighttpd puts what it reads at once into a temporary file. */
+enum { PEER_BUFFER = 20 << 10 };
 
 /* Sends what the socket takes at once; returns how many bytes, 0 when it takes none now, -1 when
  * the peer is gone. */

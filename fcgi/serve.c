@@ -14,9 +14,9 @@
 #include "random.h"
 
 enum {
-	SERVE_BYTES = 64 << 10,      /* of one write to one who is behind */
-	SERVE_ROUNDS = 4,            /* writes at one turn */
-	SERVE_FAR = 2 * PAGE_FRAMES, /* behind the ring by more than this: ask where to go on */
+	SERVE_BYTES = 2 * PEER_BUFFER, /* of one write to one who is behind: what a socket takes */
+	SERVE_ROUNDS = 4,              /* writes at one turn */
+	SERVE_FAR = 2 * PAGE_FRAMES,   /* behind the ring by more than this: ask where to go on */
 };
 
 /* -- states ---------------------------------------------------------------------------------- */
@@ -24,7 +24,9 @@ enum {
 void serve_state(struct hub *hub, struct subscriber *s, enum subscriber_state state)
 {
 	DL_DELETE(hub->lists[s->state], s);
+	hub->full -= s->state == SUBSCRIBER_FULL;
 	s->state = (uint8_t)state;
+	hub->full += s->state == SUBSCRIBER_FULL;
 	DL_APPEND(hub->lists[state], s);
 }
 
@@ -38,6 +40,11 @@ static void watch(struct hub *hub, struct subscriber *s, bool writable)
 		event.events |= EPOLLOUT;
 	if (epoll_ctl(hub->epoll, EPOLL_CTL_MOD, s->peer.fd, &event))
 		serve_end(hub, s, END_GONE);
+}
+
+bool serve_is_full(const struct subscriber *s)
+{
+	return s->state == SUBSCRIBER_FULL || s->state == SUBSCRIBER_BLOCKED;
 }
 
 void serve_unblock(struct hub *hub, struct subscriber *s)
@@ -71,7 +78,7 @@ void serve_bye(struct hub *hub, struct subscriber *s, int end)
 	wheel_set(&hub->wheel, &s->timer, hub->now_ms + SERVE_END_MS);
 	if (s->state == SUBSCRIBER_LIVE)
 		s->cursor.seq = hub->ring.head;
-	if (s->state != SUBSCRIBER_BLOCKED)
+	if (!serve_is_full(s))
 		serve_state(hub, s, SUBSCRIBER_RUN);
 }
 
@@ -105,7 +112,8 @@ static void block(struct hub *hub, struct subscriber *s)
 {
 	if (s->state == SUBSCRIBER_ENDED)
 		return;
-	serve_state(hub, s, SUBSCRIBER_BLOCKED);
+	s->full_ms = hub->now_ms;
+	serve_state(hub, s, SUBSCRIBER_FULL);
 	watch(hub, s, true);
 }
 

@@ -22,8 +22,9 @@ enum subscriber_state {
 	SUBSCRIBER_RUN,  /* behind the head, and the socket takes bytes: its turn will come */
 	SUBSCRIBER_WAIT_PAGE, /* needs a page, or an answer about where to go on */
 	SUBSCRIBER_WAIT_HEAD, /* further than the tailer has told us */
-	SUBSCRIBER_BLOCKED,   /* the socket is full: EPOLLOUT will tell */
-	SUBSCRIBER_ENDED,     /* buried at the end of the round */
+	SUBSCRIBER_FULL,    /* the socket is full: EPOLLOUT will tell, and soon where it is read */
+	SUBSCRIBER_BLOCKED, /* it has been full for a while */
+	SUBSCRIBER_ENDED,   /* buried at the end of the round */
 	SUBSCRIBER_STATES
 };
 
@@ -61,6 +62,7 @@ struct subscriber {
 	struct lease lease;
 	uint64_t id;
 	int64_t opened_ms; /* monotonic */
+	int64_t full_ms;   /* monotonic: when its socket was full */
 	int64_t asked_ms;  /* monotonic: when it last asked for a page */
 	char address[48];
 	struct membership members[];
