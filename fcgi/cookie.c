@@ -9,27 +9,31 @@ static struct span unquote(struct span s)
 	return s;
 }
 
+/* The value of the pair, if that is its name. */
+static bool value_of(struct span pair, const char *name, struct span *value)
+{
+	const char *equals = pair.len ? memchr(pair.ptr, '=', pair.len) : NULL;
+
+	if (!equals)
+		return false;
+	struct span before = span_cut(&pair, '=');
+	*value = unquote(span_trim(pair));
+	return span_is(span_trim(before), name);
+}
+
 size_t cookie_find(struct span header, const char *name, struct span *values, size_t max)
 {
 	size_t found = 0;
-	size_t at = 0;
+	struct span value;
 
-	while (at < header.len) {
-		size_t end = at;
-		while (end < header.len && header.ptr[end] != ';' && header.ptr[end] != ',')
-			end++;
-		struct span pair = span_trim((struct span){header.ptr + at, end - at});
-		const char *equals = pair.len ? memchr(pair.ptr, '=', pair.len) : NULL;
-		at = end + 1;
-		if (!equals)
-			continue;
-		size_t n = (size_t)(equals - pair.ptr);
-		if (!span_is(span_trim((struct span){pair.ptr, n}), name))
-			continue;
-		if (found < max)
-			values[found] =
-			    unquote(span_trim((struct span){equals + 1, pair.len - n - 1}));
-		found++;
+	while (header.len) {
+		struct span line = span_cut(&header, ';');
+		while (line.len)
+			if (value_of(span_cut(&line, ','), name, &value)) {
+				if (found < max)
+					values[found] = value;
+				found++;
+			}
 	}
 	return found;
 }

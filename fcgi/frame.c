@@ -11,6 +11,8 @@
  * more than memory; what fails, fails as memory does. */
 enum { ENCODING_MAX = 1 << 30 };
 
+enum { ENCODING_REST = 160 }; /* bytes of a frame's ids and field names, where data is one line */
+
 /* The first such byte from at on; end where there is none. */
 static const char *find(char byte, const char *at, const char *end)
 {
@@ -55,23 +57,51 @@ static void put_event(struct buf *out, const char *id, struct span type, struct 
 	buf_byte(out, '\n');
 }
 
-/* The type as it may stand on an event line. An empty one would be taken as "message" by the
- * client, so it is written as that. */
-static void clean_type(struct buf *out, struct span type)
+static bool is_ours(struct span type)
 {
-	if (type.len == 0) {
-		buf_str(out, "message");
-		return;
-	}
-	if (type.len >= 7 && memcmp(type.ptr, "sluice:", 7) == 0)
-		buf_str(out, REPLACEMENT);
-	for (size_t i = 0; i < type.len; i++) {
-		char c = type.ptr[i];
-		if (c == '\r' || c == '\n' || c == '\0')
-			buf_str(out, REPLACEMENT);
+	return type.len >= 7 && memcmp(type.ptr, "sluice:", 7) == 0;
+}
+
+static bool breaks_line(char byte)
+{
+	return byte == '\r' || byte == '\n' || byte == '\0';
+}
+
+static bool is_clean(struct span type)
+{
+	for (size_t i = 0; i < type.len; i++)
+		if (breaks_line(type.ptr[i]))
+			return false;
+	return !is_ours(type);
+}
+
+/* The type as it may stand on an event line, made in room where it must be changed. An empty one
+ * would be taken as "message" by the client, so it is written as that. */
+static struct span clean_type(struct buf *room, struct span type)
+{
+	if (type.len == 0)
+		return SPAN("message");
+	if (is_clean(type))
+		return type;
+	if (is_ours(type))
+		buf_str(room, REPLACEMENT);
+	for (size_t i = 0; i < type.len; i++)
+		if (breaks_line(type.ptr[i]))
+			buf_str(room, REPLACEMENT);
 		else
-			buf_byte(out, c);
-	}
+			buf_byte(room, type.ptr[i]);
+	return (struct span){room->data, room->len};
+}
+
+/* The text as well-formed UTF-8, made in room where it is not. */
+static struct span clean_text(struct buf *room, struct span text)
+{
+	if (text.len == 0)
+		return SPAN("");
+	if (utf8_valid(text))
+		return text;
+	utf8_clean(room, text);
+	return (struct span){room->data, room->len};
 }
 
 /* The parts of a frame while it is made: each appended to one buffer, remembered by where it ends.
@@ -91,6 +121,8 @@ static int encode(struct making *m, const struct event *clean, const char *epoch
 	event_json(&json, clean, epoch);
 	struct span object = {json.data, json.len};
 
+	buf_reserve(&m->bytes, clean->channel.len + 2 * clean->type.len + clean->data.len +
+				   object.len + ENCODING_REST);
 	buf_span(&m->bytes, clean->channel);
 	m->channel = m->bytes.len;
 	put_event(&m->bytes, id, clean->type, clean->data);
@@ -129,26 +161,20 @@ static struct frame *wrap(const struct making *m, const struct event *event)
 
 struct frame *frame_new(const struct event *event, const char *epoch)
 {
-	struct buf type, data;
+	struct buf line, type, data;
+	struct event clean = *event;
 	struct making m = {0};
 	struct frame *frame = NULL;
 
+	buf_init(&line, ENCODING_MAX);
 	buf_init(&type, ENCODING_MAX);
 	buf_init(&data, ENCODING_MAX);
 	buf_init(&m.bytes, ENCODING_MAX);
-	struct buf raw;
-	buf_init(&raw, ENCODING_MAX);
-	clean_type(&raw, event->type);
-	utf8_clean(&type, (struct span){raw.data, raw.len});
-	utf8_clean(&data, event->data);
-	if (!raw.failed && !type.failed && !data.failed) {
-		struct event clean = *event;
-		clean.type = (struct span){type.data, type.len};
-		clean.data = (struct span){data.data ? data.data : "", data.len};
-		if (!encode(&m, &clean, epoch))
-			frame = wrap(&m, event);
-	}
-	buf_free(&raw);
+	clean.type = clean_text(&type, clean_type(&line, event->type));
+	clean.data = clean_text(&data, event->data);
+	if (!line.failed && !type.failed && !data.failed && !encode(&m, &clean, epoch))
+		frame = wrap(&m, event);
+	buf_free(&line);
 	buf_free(&type);
 	buf_free(&data);
 	buf_free(&m.bytes);

@@ -52,8 +52,10 @@ static bool nosniff(struct buf *out, const struct headers *h)
 static bool content_security(struct buf *out, const struct headers *h)
 {
 	buf_str(out, "default-src 'none'; connect-src 'self'");
-	for (size_t i = 0; i < h->origins->n; i++)
-		buf_printf(out, " %s", h->origins->items[i]);
+	for (size_t i = 0; i < h->origins->n; i++) {
+		buf_byte(out, ' ');
+		buf_str(out, h->origins->items[i]);
+	}
 	buf_str(out, "; script-src 'self'; frame-ancestors 'none'; base-uri 'none'");
 	return true;
 }
@@ -166,7 +168,8 @@ int headers_put(struct buf *out, const struct headers *h)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t before = out->len;
-		buf_printf(out, "%s: ", rows[i].name);
+		buf_str(out, rows[i].name);
+		buf_str(out, ": ");
 		if (rows[i].value(out, h))
 			buf_str(out, "\r\n");
 		else if (!out->failed)

@@ -117,14 +117,9 @@ static int decode(struct query *q, struct span in, struct span *out)
 
 static const char *take(struct query *q, struct span pair)
 {
-	const char *equals = memchr(pair.ptr, '=', pair.len);
-	size_t at = equals ? (size_t)(equals - pair.ptr) : pair.len;
 	struct span name, value;
 
-	if (decode(q, (struct span){pair.ptr, at}, &name))
-		return "a percent sign is not followed by two hex digits";
-	struct span rest = {pair.ptr + at + (equals ? 1 : 0), pair.len - at - (equals ? 1 : 0)};
-	if (decode(q, rest, &value))
+	if (decode(q, span_cut(&pair, '='), &name) || decode(q, pair, &value))
 		return "a percent sign is not followed by two hex digits";
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
 		if (span_is(name, parameters[i].name))
@@ -134,9 +129,6 @@ static const char *take(struct query *q, struct span pair)
 
 void query_read(struct query *out, struct span query)
 {
-	const char *at = query.ptr;
-	const char *end = query.ptr + query.len;
-
 	/* All but the text, which is only read where a span points into it. */
 	memset((char *)out + sizeof(out->text), 0, sizeof(*out) - sizeof(out->text));
 	out->limit = QUERY_LIMIT;
@@ -144,13 +136,9 @@ void query_read(struct query *out, struct span query)
 		out->error = "the query is longer than 16384 bytes";
 		return;
 	}
-	while (at < end) {
-		const char *stop = memchr(at, '&', (size_t)(end - at));
-		if (!stop)
-			stop = end;
-		const char *error = take(out, (struct span){at, (size_t)(stop - at)});
+	while (query.len) {
+		const char *error = take(out, span_cut(&query, '&'));
 		if (error && !out->error)
 			out->error = error;
-		at = stop + 1;
 	}
 }

@@ -97,9 +97,7 @@ static void offer(struct request *request, struct span token)
  * but it alone makes no session (session.c). */
 static struct span before_comma(struct span header)
 {
-	const char *comma = header.len ? memchr(header.ptr, ',', header.len) : NULL;
-
-	return (struct span){header.ptr, comma ? (size_t)(comma - header.ptr) : header.len};
+	return span_cut(&header, ',');
 }
 
 static void take_cookie(struct reading *r, struct span value)
@@ -109,7 +107,9 @@ static void take_cookie(struct reading *r, struct span value)
 
 	for (size_t i = 0; i < n; i++)
 		offer(r->request, i < REQUEST_TOKENS_MAX ? values[i] : (struct span){"", 0});
-	r->request->sure |= cookie_find(before_comma(value), r->cookie, NULL, 0) > 0;
+	struct span first = before_comma(value);
+	r->request->sure |=
+	    first.len == value.len ? n > 0 : cookie_find(first, r->cookie, NULL, 0) > 0;
 }
 
 /* Another scheme than Bearer belongs to the web server (RFC 9110, section 11.6.2): not a token for
@@ -128,23 +128,28 @@ static void take_authorization(struct reading *r, struct span value)
 	r->request->sure = true;
 }
 
+#define ROW(name, take)                                                                            \
+	{                                                                                          \
+		{(name), sizeof(name) - 1}, (take)                                                 \
+	}
+
 /* HTTP_PROXY is not here, and must not be: it is the client's Proxy header (CVE-2016-5385). */
 static const struct {
-	const char *name;
+	struct span name;
 	void (*take)(struct reading *r, struct span value);
 } parameters[] = {
-    {"REQUEST_METHOD", take_method},
-    {"REQUEST_URI", take_uri},
-    {"HTTPS", take_https},
-    {"REQUEST_SCHEME", take_scheme},
-    {"SERVER_PROTOCOL", take_protocol},
-    {"REMOTE_ADDR", take_address},
-    {"HTTP_ACCEPT", take_accept},
-    {"HTTP_ORIGIN", take_origin},
-    {"HTTP_SEC_FETCH_SITE", take_fetch_site},
-    {"HTTP_LAST_EVENT_ID", take_last_event_id},
-    {"HTTP_COOKIE", take_cookie},
-    {"HTTP_AUTHORIZATION", take_authorization},
+    ROW("REQUEST_METHOD", take_method),
+    ROW("REQUEST_URI", take_uri),
+    ROW("HTTPS", take_https),
+    ROW("REQUEST_SCHEME", take_scheme),
+    ROW("SERVER_PROTOCOL", take_protocol),
+    ROW("REMOTE_ADDR", take_address),
+    ROW("HTTP_ACCEPT", take_accept),
+    ROW("HTTP_ORIGIN", take_origin),
+    ROW("HTTP_SEC_FETCH_SITE", take_fetch_site),
+    ROW("HTTP_LAST_EVENT_ID", take_last_event_id),
+    ROW("HTTP_COOKIE", take_cookie),
+    ROW("HTTP_AUTHORIZATION", take_authorization),
 };
 
 /* Copies a value into the request's own text; -1 when it does not fit. */
@@ -168,12 +173,14 @@ static int take(struct reading *r, const char *entry)
 
 	if (!equals)
 		return 0;
+	struct span name = {entry, (size_t)(equals - entry)};
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
-		if (!span_is((struct span){entry, (size_t)(equals - entry)}, parameters[i].name))
+		if (!span_equal(name, parameters[i].name))
 			continue;
 		if (keep(r->request, equals + 1, &value))
 			return -1;
 		parameters[i].take(r, value);
+		break;
 	}
 	return 0;
 }
@@ -194,11 +201,8 @@ int request_read(struct request *request, char *const *environment, const char *
 	for (; *environment; environment++)
 		if (take(&r, *environment))
 			return -1;
-	const char *mark = r.uri.len ? memchr(r.uri.ptr, '?', r.uri.len) : NULL;
-	size_t path = mark ? (size_t)(mark - r.uri.ptr) : r.uri.len;
-	request->path = (struct span){r.uri.ptr, path};
-	query_read(
-	    &request->query, mark ? (struct span){mark + 1, r.uri.len - path - 1} : SPAN(""));
+	request->path = span_cut(&r.uri, '?');
+	query_read(&request->query, r.uri);
 	return 0;
 }
 

@@ -34,6 +34,16 @@ struct span span_trim(struct span s)
 	return s;
 }
 
+struct span span_cut(struct span *rest, char separator)
+{
+	const char *stop = rest->len ? memchr(rest->ptr, separator, rest->len) : NULL;
+	struct span part = {rest->ptr, stop ? (size_t)(stop - rest->ptr) : rest->len};
+	size_t gone = part.len + (stop ? 1 : 0);
+
+	*rest = (struct span){rest->ptr + gone, rest->len - gone};
+	return part;
+}
+
 void buf_init(struct buf *b, size_t max)
 {
 	*b = (struct buf){.max = max};
@@ -71,20 +81,13 @@ static size_t grown(const struct buf *b, size_t need)
 	return cap < most ? cap : most;
 }
 
-/* Makes room for more bytes and the NUL after them; marks the buffer failed when it cannot. */
-static int reserve(struct buf *b, size_t more)
+/* Asks for memory that holds more bytes and the NUL after them. */
+static int grow(struct buf *b, size_t more)
 {
-	size_t cap;
-	char *data;
-
-	if (b->failed)
-		return -1;
 	if (more > b->max - b->len || more >= SIZE_MAX - b->len)
 		goto fail;
-	if (b->len + more < b->cap)
-		return 0;
-	cap = grown(b, b->len + more + 1);
-	data = realloc(b->data, cap);
+	size_t cap = grown(b, b->len + more + 1);
+	char *data = realloc(b->data, cap);
 	if (!data)
 		goto fail;
 	b->data = data;
@@ -93,6 +96,21 @@ static int reserve(struct buf *b, size_t more)
 fail:
 	b->failed = true;
 	return -1;
+}
+
+/* Makes room for more bytes and the NUL after them; marks the buffer failed when it cannot. */
+static int reserve(struct buf *b, size_t more)
+{
+	if (b->failed)
+		return -1;
+	return more < b->cap - b->len ? 0 : grow(b, more);
+}
+
+void buf_reserve(struct buf *b, size_t more)
+{
+	size_t most = b->max - b->len;
+
+	reserve(b, more < most ? more : most);
 }
 
 int buf_put(struct buf *b, const void *bytes, size_t len)

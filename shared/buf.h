@@ -40,12 +40,20 @@ bool span_is(struct span s, const char *text);
 /* The span without the blanks and tabs at its ends. */
 struct span span_trim(struct span s);
 
+/* Takes what stands before the first separator, or all, off the front of rest, and the separator
+ * with it. */
+struct span span_cut(struct span *rest, char separator);
+
 /* Makes an empty buffer of at most max bytes; allocates nothing. Free with buf_free. */
 void buf_init(struct buf *b, size_t max);
 
 /* Makes an empty buffer of bytes that somebody else owns, of which the last is for the NUL: it
  * never asks for memory, and is not to be freed. */
 void buf_over(struct buf *b, char *bytes, size_t size);
+
+/* Makes room at once for so many more bytes, as far as the limit goes: for who knows about how many
+ * will come. */
+void buf_reserve(struct buf *b, size_t more);
 
 /* Gives the memory back; the buffer is empty and usable afterwards. Safe on an all-zero buffer. */
 void buf_free(struct buf *b);

@@ -1,7 +1,5 @@
 #include "event.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -54,10 +52,26 @@ int event_id_parse(struct span text, struct event_id *id)
 
 void event_id_format(int64_t seq, const char *epoch, char out[EVENT_ID_TEXT])
 {
-	snprintf(out, EVENT_ID_TEXT, "%" PRId64 "-%.*s", seq, EVENT_EPOCH, epoch);
+	uint64_t left = seq < 0 ? 0 - (uint64_t)seq : (uint64_t)seq;
+	char digits[20]; /* the last one first */
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + left % 10);
+	while (left /= 10);
+	if (seq < 0)
+		*out++ = '-';
+	while (n)
+		*out++ = digits[--n];
+	*out++ = '-';
+	n = strnlen(epoch, EVENT_EPOCH);
+	memcpy(out, epoch, n);
+	out[n] = '\0';
 }
 
 /* -- JSON ------------------------------------------------------------------------------------ */
+
+enum { EVENT_JSON_REST = 128 }; /* bytes of names, id and time in an event's JSON form */
 
 /* Bytes that have a short escape (RFC 8259 section 7), each followed by its letter. */
 static const char SHORT[][2] = {
@@ -82,16 +96,27 @@ static bool is_separator(const char *at, size_t left)
 	return left >= 3 && memcmp(at, "\xE2\x80", 2) == 0 && (at[2] == '\xA8' || at[2] == '\xA9');
 }
 
+/* Where the text from i on first has a byte that may need an escape; at its end if nowhere. */
+static size_t care_at(struct span text, size_t i)
+{
+	static const bool care[256] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1, ['<'] = 1, [0xE2] = 1};
+
+	while (i < text.len && !care[(unsigned char)text.ptr[i]])
+		i++;
+	return i;
+}
+
 /* Appends well-formed text, escaped; what needs no escape goes out in runs. */
 static void put_escaped(struct buf *out, struct span text)
 {
 	size_t run = 0;
 
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = care_at(text, 0); i < text.len; i = care_at(text, i + 1)) {
 		char c = text.ptr[i];
-		bool separator = c == '\xE2' && is_separator(text.ptr + i, text.len - i);
+		bool separator = is_separator(text.ptr + i, text.len - i);
 
-		if ((unsigned char)c >= 0x20 && c != '"' && c != '\\' && c != '<' && !separator)
+		if (c == '\xE2' && !separator)
 			continue;
 		buf_put(out, text.ptr + run, i - run);
 		if (separator) {
@@ -136,6 +161,7 @@ int event_json(struct buf *out, const struct event *event, const char *epoch)
 
 	event_id_format(event->seq, epoch, id);
 	clock_format_ms(event->created_at, at);
+	buf_reserve(out, event->channel.len + event->type.len + event->data.len + EVENT_JSON_REST);
 	buf_str(out, "{\"id\":\"");
 	buf_str(out, id);
 	buf_str(out, "\",\"channel\":");

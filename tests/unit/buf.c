@@ -37,6 +37,27 @@ static void span_compares_bytes(void **state)
 	assert_true(span_is(none, ""));
 }
 
+static void span_cuts_at_separators(void **state)
+{
+	struct span rest = SPAN("a=b,,c");
+	struct span empty = {NULL, 0};
+
+	(void)state;
+	assert_true(span_is(span_cut(&rest, '='), "a"));
+	assert_true(span_is(span_cut(&rest, ','), "b"));
+	assert_true(span_is(span_cut(&rest, ','), ""));
+	assert_true(span_is(rest, "c"));
+	assert_true(span_is(span_cut(&rest, ','), "c"));
+	assert_int_equal(rest.len, 0);
+	assert_int_equal(span_cut(&rest, ',').len, 0);
+	rest = SPAN("a,");
+	assert_true(span_is(span_cut(&rest, ','), "a"));
+	assert_int_equal(rest.len, 0);
+	rest = SPAN("a\0b,c");
+	assert_int_equal(span_cut(&rest, ',').len, 3);
+	assert_int_equal(span_cut(&empty, ',').len, 0);
+}
+
 static void empty_buffer_owns_nothing(void **state)
 {
 	struct buf b;
@@ -111,6 +132,28 @@ static void limit_is_exact(void **state)
 	buf_init(&b, 4);
 	assert_int_equal(buf_str(&b, "abcde"), -1);
 	assert_int_equal(b.len, 0);
+	buf_free(&b);
+}
+
+/* Room that was made holds, without another allocation; what is beyond the limit is not asked for.
+ */
+static void reserve_is_a_hint(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 300);
+	assert_int_equal(buf_str(&b, "abc"), 0);
+	buf_reserve(&b, 250);
+	const char *data = b.data;
+	for (int i = 0; i < 250; i++)
+		assert_int_equal(buf_byte(&b, 'x'), 0);
+	assert_ptr_equal(b.data, data);
+	assert_memory_equal(b.data, "abcx", 4);
+	buf_reserve(&b, SIZE_MAX);
+	assert_false(b.failed);
+	assert_int_equal(b.len, 253);
+	assert_in_range(b.cap, 254, 301);
 	buf_free(&b);
 }
 
@@ -201,10 +244,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(span_of_text),
 	    cmocka_unit_test(span_compares_bytes),
+	    cmocka_unit_test(span_cuts_at_separators),
 	    cmocka_unit_test(empty_buffer_owns_nothing),
 	    cmocka_unit_test(over_given_bytes),
 	    cmocka_unit_test(appends_in_order),
 	    cmocka_unit_test(limit_is_exact),
+	    cmocka_unit_test(reserve_is_a_hint),
 	    cmocka_unit_test(printf_obeys_the_limit),
 	    cmocka_unit_test(failure_lasts_until_cleared),
 	    cmocka_unit_test(free_leaves_a_usable_buffer),

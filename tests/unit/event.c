@@ -76,6 +76,10 @@ static void ids_are_written(void **state)
 	assert_int_equal(event_id_parse(span_of(text), &id), 0);
 	assert_int_equal(id.seq, EVENT_SEQ_MAX);
 	assert_string_equal(id.epoch, "00c0ffee");
+	event_id_format(0, "00c0ffee", text);
+	assert_string_equal(text, "0-00c0ffee");
+	event_id_format(10, "", text);
+	assert_string_equal(text, "10-");
 	event_id_format(INT64_MIN, "00c0ffee", text);
 	assert_string_equal(text, "-9223372036854775808-00c0ffee");
 }
