@@ -151,7 +151,7 @@ test: all $(UNIT) $(REGRESS) $(FAULTS) $(FUZZ) $(ABUSE)
 
 # Every configuration of scripts/deploy, with the servers' real idle limits: about ten minutes.
 test-servers: all
-	scripts/install-deps --servers
+	scripts/install-deps --servers --browser
 	BUILD=$(BUILD) tests/servers/run all
 
 test-browser: all

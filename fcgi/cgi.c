@@ -1,6 +1,7 @@
 #include "cgi.h"
 
 #include <errno.h>
+#include <linux/limits.h> /* PIPE_BUF; <limits.h> would take our own limits.h for the next */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,22 +114,57 @@ static int ask(const struct site *site)
 
 /* -- the answer ------------------------------------------------------------------------------- */
 
-/* Takes exactly len bytes out of the socket, which has or will have them; -1 at its end. */
-static int take(int fd, void *bytes, size_t len)
-{
-	ssize_t n;
+/* The answer on its way from a desk or a hub to the web server. */
+struct passage {
+	const struct site *site;
+	int fd;           /* where it comes from */
+	int64_t until_ms; /* when the request's time is up */
+	bool ending;      /* it was: what is left is a drain's time to say so */
+};
 
-	do
-		n = recv(fd, bytes, len, MSG_WAITALL);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)len ? 0 : -1;
+/* Time is up: those who still listen are told. */
+static void end_life(struct passage *p)
+{
+	atomic_store(p->site->draining, true);
+	for (size_t i = 0; i < p->site->n_hubs; i++)
+		hub_drain(p->site->hubs[i], BYE_LIFETIME);
+	p->ending = true;
+	p->until_ms += DOOR_DRAIN_MS;
 }
 
-static int pass_on(const uint8_t *bytes, size_t len)
+/* A pipe whose reader has closed it is in error, a socket (mod_cgid's) is hung up; neither waits to
+ * be asked for. Every wait looks at it, and ends with the time: a client that has left or does not
+ * read must not hold the process. */
+static int wait_for(struct passage *p, int fd, short events)
+{
+	struct pollfd fds[] = {{.fd = fd, .events = events}, {.fd = STDOUT_FILENO}};
+
+	for (;;) {
+		int64_t left = p->until_ms - clock_mono_ms();
+		if (left <= 0 && p->ending)
+			return -1;
+		if (left <= 0) {
+			end_life(p);
+			continue;
+		}
+		int n = poll(fds, 2, (int)left);
+		if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL))
+			return -1;
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -1;
+	}
+}
+
+/* Takes exactly len bytes out of the socket; -1 at its end, or when it is time to end. */
+static int take(struct passage *p, uint8_t *bytes, size_t len)
 {
 	while (len) {
-		ssize_t n = write(STDOUT_FILENO, bytes, len);
-		if (n < 0 && errno != EINTR)
+		if (wait_for(p, p->fd, POLLIN))
+			return -1;
+		ssize_t n = recv(p->fd, bytes, len, MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 			return -1;
 		if (n > 0) {
 			bytes += n;
@@ -138,62 +174,48 @@ static int pass_on(const uint8_t *bytes, size_t len)
 	return 0;
 }
 
-/* Passes the content of one record on; false at the end of the request, or of the client. */
-static bool copy_record(int fd)
+/* In pieces of PIPE_BUF, for which there is room in a pipe that can be written at all (pipe(7)): so
+ * write(2) does not wait, without O_NONBLOCK on what others may have open too. */
+static int pass_on(struct passage *p, const uint8_t *bytes, size_t len)
+{
+	while (len) {
+		if (wait_for(p, STDOUT_FILENO, POLLOUT))
+			return -1;
+		ssize_t n = write(STDOUT_FILENO, bytes, len < PIPE_BUF ? len : PIPE_BUF);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -1;
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+/* Passes the content of one record on; false at the end of the request, of its time, or of the
+ * client. */
+static bool copy_record(struct passage *p)
 {
 	uint8_t header[RECORD_HEADER], content[65536 + 256];
 
-	if (take(fd, header, sizeof(header)))
+	if (take(p, header, sizeof(header)))
 		return false;
 	struct record r = record_parse(header);
-	if (take(fd, content, (size_t)r.content + r.padding))
+	if (take(p, content, (size_t)r.content + r.padding))
 		return false;
-	return r.type == RECORD_STDOUT && pass_on(content, r.content) == 0;
-}
-
-/* Waits until the connection has something, or the client has closed stdout, or the time is up: 1,
- * -1, 0. */
-static int wait_for_record(int fd, int64_t until_ms)
-{
-	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-
-	for (;;) {
-		int64_t left = until_ms - clock_mono_ms();
-		int n = poll(fds, 2, left > 0 ? (int)left : 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (fds[1].revents & (POLLERR | POLLNVAL))
-			return -1;
-		return n > 0;
-	}
-}
-
-/* Time is up: those who still listen are told. */
-static void end_life(const struct site *site)
-{
-	atomic_store(site->draining, true);
-	for (size_t i = 0; i < site->n_hubs; i++)
-		hub_drain(site->hubs[i], BYE_LIFETIME);
+	return r.type == RECORD_STDOUT && pass_on(p, content, r.content) == 0;
 }
 
 int cgi_serve(const struct site *site)
 {
-	int64_t until_ms = clock_mono_ms() + site->policy->config.cgi_lifetime;
-	bool ending = false;
-	int fd = ask(site);
+	struct passage p = {.site = site,
+	    .fd = ask(site),
+	    .until_ms = clock_mono_ms() + site->policy->config.cgi_lifetime};
 
-	if (fd < 0)
+	if (p.fd < 0)
 		return -1;
-	for (;;) {
-		int state = wait_for_record(fd, until_ms);
-		if (state < 0 || (state == 0 && ending) || (state > 0 && !copy_record(fd)))
-			break;
-		if (state > 0 || ending)
-			continue;
-		end_life(site);
-		ending = true;
-		until_ms += DOOR_DRAIN_MS;
-	}
-	close(fd);
+	while (copy_record(&p))
+		continue;
+	close(p.fd);
 	return 0;
 }

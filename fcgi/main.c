@@ -3,6 +3,7 @@
  * the site, and starts the threads; the door (door.c) then serves until a signal, and everything is
  * taken apart in the reverse order.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -188,7 +189,7 @@ static int make_site(struct responder *r, const struct store_state *state)
 	site->pages = pages_new();
 	site->pager = pager_new(site);
 	site->keeper = keeper_new(site);
-	site->desks = desks_new((size_t)site->policy->config.desks);
+	site->desks = desks_new(r->cgi ? 1 : (size_t)site->policy->config.desks);
 	site->door = r->cgi ? NULL : door_new(site, &r->listener);
 	r->tailer = tailer_new(site, state);
 	bool made = site->limits && site->sessions && site->pages && site->pager && site->keeper &&
@@ -278,12 +279,25 @@ static int serve(struct responder *r)
 	return 0;
 }
 
+/* Whoever started us may have closed some of the first three. SQLite refuses them for its files,
+ * lest a stray message be written into one, and cannot fill them itself inside the sandbox. */
+static void fill_standard(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		continue;
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct responder r;
 	struct options options = {0};
 	struct store_state state;
 
+	fill_standard();
 	int code = read_options(argc, argv, &options);
 	if (code >= 0)
 		return code;

@@ -94,7 +94,8 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *user)
 	t->answer.last_us = clock_mono_us();
 	if (!t->answer.first_us)
 		t->answer.first_us = t->answer.last_us;
-	if (!t->stream) {
+	/* A stream that is refused has its reason in the body. */
+	if (!t->stream || t->answer.status != 200) {
 		buf_put(&t->answer.body, bytes, len);
 	} else {
 		events_take(&t->events, bytes, len, t->answer.last_us);

@@ -50,7 +50,7 @@ struct answer {
 	long version;           /* 10, 11, 20, 30 */
 	struct header *headers; /* n_headers of them */
 	size_t n_headers;
-	struct buf body; /* of what is no stream */
+	struct buf body; /* of what is no stream, a refusal of one included */
 	struct sse_event *events;
 	size_t n_events;
 	bool done;         /* the answer has ended */

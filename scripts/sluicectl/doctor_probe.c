@@ -36,20 +36,6 @@ int probe_publish(struct doctor *d, const char *data, char id[HTTP_ID])
 
 /* -- who is there ---------------------------------------------------------------------------- */
 
-/* The Server header, or what only one of them does: nginx keeps X-Accel-Buffering to itself, and
- * Apache takes the blanks out of Vary. */
-static enum server recognise(const struct answer *answer)
-{
-	const char *name = http_header(answer, "server"), *vary = http_header(answer, "vary");
-	enum server server = name ? server_of_header(name) : SERVER_OTHER;
-
-	if (server != SERVER_OTHER || !vary)
-		return server;
-	if (strcmp(vary, "Origin,Accept,Cookie") == 0)
-		return SERVER_APACHE;
-	return http_header(answer, "x-accel-buffering") ? SERVER_OTHER : SERVER_NGINX;
-}
-
 static const char *version_text(long version)
 {
 	return version == 20   ? "HTTP/2"
@@ -115,7 +101,7 @@ static bool check_health(struct doctor *d, struct http *http)
 		return false;
 	}
 	if (!d->server_given)
-		d->server = recognise(answer);
+		d->server = server_recognise(answer);
 	d->version = answer->version;
 	const char *named = http_header(answer, "server");
 	report_ok(&d->report, "front server", "%s (%s), %s", server_name(d->server),
@@ -189,6 +175,59 @@ static void check_refusal(struct doctor *d, struct http *http, const struct refu
 	http_end(http, answer);
 }
 
+/* -- a refusal of what is right -------------------------------------------------------------- */
+
+/* What Sluice says is the matter: a header that did not arrive, or a session that is no good. */
+static const struct {
+	const char *code;
+	enum ailment ailment; /* AIL_N: of no web server's */
+	const char *remedy;
+} reasons[] = {
+    {"not_acceptable", AIL_ACCEPT, NULL},
+    {"no_session", AIL_COOKIE, NULL},
+    {"origin", AIL_ORIGIN, NULL},
+    {"bad_request", AIL_QUERY, NULL},
+    {"not_found", AIL_QUERY, NULL},
+    {"bad_session", AIL_N,
+	"ask with a session of this site: --key (or --cookie) must be of a `public_key` in sluice.conf, and "
+	"of its `audience`"},
+    {"expired", AIL_N, "ask with a session that is good now (--cookie, or --key to sign one)"},
+    {"revoked", AIL_N, "ask with a session that was not revoked (--cookie, or --key to sign one)"},
+    {"channel", AIL_N, "ask for a channel that the session covers: --channel"},
+    {"too_many_streams", AIL_N, "max_streams_per_address and max_streams_per_user in sluice.conf"},
+    {"too_fast", AIL_N,
+	"connects_per_minute_per_address and polls_per_minute_per_user in sluice.conf"},
+    {"busy", AIL_N, "max_streams in sluice.conf"},
+};
+
+/* And where the answer is the web server's own. */
+static const struct {
+	long status;
+	enum ailment ailment;
+} own_reasons[] = {{406, AIL_ACCEPT}, {401, AIL_COOKIE}, {403, AIL_ORIGIN}, {502, AIL_DOWN},
+    {503, AIL_DOWN}, {504, AIL_BUFFERING}, {400, AIL_QUERY}, {404, AIL_QUERY}};
+
+static const char *find_remedy(const struct doctor *d, long status, const char *code)
+{
+	for (size_t i = 0; i < ROWS(reasons); i++)
+		if (strcmp(reasons[i].code, code) == 0)
+			return reasons[i].remedy ? reasons[i].remedy
+						 : server_remedy(d->server, reasons[i].ailment);
+	for (size_t i = 0; !*code && i < ROWS(own_reasons); i++)
+		if (own_reasons[i].status == status)
+			return server_remedy(d->server, own_reasons[i].ailment);
+	return "Sluice's log on stderr has the reason";
+}
+
+static void explain_refusal(struct doctor *d, const struct answer *answer, const char *check)
+{
+	char code[32];
+
+	code_of(answer, code);
+	report_fault(&d->report, check, "200", find_remedy(d, answer->status, code), "%ld %s",
+	    answer->status, code);
+}
+
 /* -- cross-origin ---------------------------------------------------------------------------- */
 
 static void check_preflight(struct doctor *d, struct http *http)
@@ -226,11 +265,12 @@ static void check_cors(struct doctor *d, struct http *http)
 	probe_path(d, path, true, NULL);
 	snprintf(header, sizeof(header), "Origin: %s", origin);
 	struct answer *answer = http_ask(http, &request, ASK_MS);
-	if (answer && answer->status == 200)
+	if (!answer)
+		return;
+	if (answer->status == 200)
 		headers_check(d, answer, "allowed origin", false, origin);
 	else
-		report_fault(&d->report, "allowed origin", "200",
-		    server_remedy(d->server, AIL_ORIGIN), "%ld", answer ? answer->status : 0L);
+		explain_refusal(d, answer, "allowed origin");
 	http_end(http, answer);
 }
 
@@ -249,29 +289,13 @@ struct answer *stream_open(struct doctor *d, struct http *http, const char *cook
 	return http_begin(http, &request);
 }
 
-/* A refusal of what is right: by the code it is known which header did not arrive. */
-static void explain_refusal(struct doctor *d, const struct answer *answer)
-{
-	static const struct {
-		long status;
-		enum ailment ailment;
-	} reasons[] = {{406, AIL_ACCEPT}, {401, AIL_COOKIE}, {403, AIL_ORIGIN}, {502, AIL_DOWN},
-	    {503, AIL_DOWN}, {504, AIL_BUFFERING}, {400, AIL_QUERY}, {404, AIL_QUERY}};
-	const char *remedy = "Sluice's log on stderr has the reason";
-
-	for (size_t i = 0; i < ROWS(reasons); i++)
-		if (reasons[i].status == answer->status)
-			remedy = server_remedy(d->server, reasons[i].ailment);
-	report_fault(&d->report, "stream: status", "200", remedy, "%ld", answer->status);
-}
-
 /* Status, headers, first byte, hello. */
 static bool check_opening(struct doctor *d, struct http *http, struct answer *stream)
 {
 	const struct sse_event *hello = stream_await(http, stream, 0, "sluice:hello", HELLO_MS);
 
 	if (stream->status != 0 && stream->status != 200) {
-		explain_refusal(d, stream);
+		explain_refusal(d, stream, "stream: status");
 		return false;
 	}
 	if (stream->status == 200)

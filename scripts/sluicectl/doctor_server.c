@@ -1,5 +1,7 @@
 #include "doctor_server.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -170,12 +172,59 @@ const char *server_name(enum server server)
 	return names[server];
 }
 
-enum server server_of_header(const char *value)
+static enum server named_in(const char *value)
 {
 	for (int i = 0; i < SERVER_OTHER; i++)
 		if (strncasecmp(value, names[i], strlen(names[i])) == 0)
 			return (enum server)i;
 	return SERVER_OTHER;
+}
+
+static const struct header *find(const struct answer *answer, const char *name)
+{
+	for (size_t i = 0; i < answer->n_headers; i++)
+		if (strcmp(answer->headers[i].name, name) == 0)
+			return &answer->headers[i];
+	return NULL;
+}
+
+/* Whether both headers are there, the one before the other. */
+static bool in_order(const struct answer *answer, const char *one, const char *other)
+{
+	const struct header *first = find(answer, one), *second = find(answer, other);
+
+	return first && second && first < second;
+}
+
+/* nginx keeps X-Accel-Buffering to itself, Apache takes the blanks out of Vary, lighttpd leaves
+ * Sluice's order alone, and Caddy, as every server in Go, sorts by name. */
+static enum server behaving(const struct answer *answer)
+{
+	const struct header *vary = find(answer, "vary");
+
+	if (!vary)
+		return SERVER_OTHER;
+	if (strcmp(vary->value, "Origin,Accept,Cookie") == 0)
+		return SERVER_APACHE;
+	if (!find(answer, "x-accel-buffering"))
+		return SERVER_NGINX;
+	if (in_order(answer, "content-type", "cache-control") &&
+	    in_order(answer, "cache-control", "x-content-type-options") &&
+	    in_order(answer, "x-content-type-options", "content-security-policy"))
+		return SERVER_LIGHTTPD;
+	if (in_order(answer, "cache-control", "content-security-policy") &&
+	    in_order(answer, "content-security-policy", "content-type") &&
+	    in_order(answer, "content-type", "x-content-type-options"))
+		return SERVER_CADDY;
+	return SERVER_OTHER;
+}
+
+enum server server_recognise(const struct answer *answer)
+{
+	const struct header *name = find(answer, "server");
+	enum server server = name ? named_in(name->value) : SERVER_OTHER;
+
+	return server == SERVER_OTHER ? behaving(answer) : server;
 }
 
 const char *server_remedy(enum server server, enum ailment ailment)

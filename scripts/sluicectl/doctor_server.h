@@ -5,6 +5,8 @@
 #ifndef DOCTOR_SERVER_H
 #define DOCTOR_SERVER_H
 
+#include "doctor_http.h"
+
 enum server { SERVER_LIGHTTPD, SERVER_NGINX, SERVER_APACHE, SERVER_CADDY, SERVER_OTHER, SERVER_N };
 
 enum ailment {
@@ -30,8 +32,9 @@ enum ailment {
 enum server server_named(const char *name);
 const char *server_name(enum server server);
 
-/* What a Server header names; SERVER_OTHER when it names none that is known. */
-enum server server_of_header(const char *value);
+/* Who gave that answer of Sluice's: by its Server header, else by what it does to the other
+ * headers; SERVER_OTHER when neither tells. */
+enum server server_recognise(const struct answer *answer);
 
 /* What to change: the configuration lines, one sentence. */
 const char *server_remedy(enum server server, enum ailment ailment);

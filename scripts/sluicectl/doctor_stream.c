@@ -201,7 +201,11 @@ static void check_silence(struct doctor *d, struct http *http, struct answer *st
 	else if (!stream->done)
 		report_fault(&d->report, "stream: heartbeat", "a sluice:ping in each heartbeat",
 		    server_remedy(d->server, AIL_BUFFERING), "none in %" PRId64 " s", stay / 1000);
-	if (stream->done && !http_event(stream, from, "sluice:bye"))
+	if (http_event(stream, from, "sluice:bye"))
+		report_ok(&d->report, "stream: idle", "ended by Sluice itself after %.0f s: %s",
+		    (double)(clock_mono_ms() - since) / 1000,
+		    http_event(stream, from, "sluice:bye")->data);
+	else if (stream->done)
 		report_fault(&d->report, "stream: idle", "open as long as heartbeats come",
 		    server_remedy(d->server, AIL_IDLE), "ended after %.1f s of silence%s%s",
 		    (double)(stream->ended_us - stream->last_us) / 1e6, stream->error ? ": " : "",

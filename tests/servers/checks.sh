@@ -4,7 +4,7 @@
 # A test calls `prove` for each of its configurations, after it has set what that one is:
 #   configuration  its name           scheme      http or https        version  1.1 or 2
 #   order          kept or any        accel       eaten, where X-Accel-Buffering does not arrive
-#   started_by     us, tcp, spawn-fcgi or web: who starts the responder
+#   started_by     us, tcp, spawn-fcgi or web: who starts the responder; cgi: web, one for each request
 #   limits         no, where one responder cannot count for all
 #   idle           seconds of silence that the server allows a stream here
 #   crowd          how many streams a connection may have at once, if fewer than 8
@@ -111,6 +111,8 @@ check_gaps() {
 	equal "from the oldest is no gap" null "$(jq -c .gap "$dir/body")"
 }
 
+large_is() { [ "$(field large data | tr -d '\n' | wc -c)" = "$1" ]; }
+
 # An event of the largest size, as a stream and as a poll give it.
 check_large() {
 	local since
@@ -118,9 +120,7 @@ check_large() {
 	[ ! "${streams-}" ] || return 0
 	stream large 'channel=news/*' -b "$ann"
 	head -c 262144 /dev/zero | tr '\0' x | "$ctl" -c "$conf" publish --channel news/large >/dev/null
-	check "an event of 256 KiB comes" await 5 test "$(stat -c %s "$dir/large")" -gt 0
-	await 5 grep -qE '^data: x+$' "$dir/large"
-	equal "whole" 262144 "$(field large data | tr -d '\n' | wc -c)"
+	check "an event of 256 KiB comes whole" await 10 large_is 262144
 	end "$stream"
 	poll "channel=news/*&since=$since" >/dev/null
 	equal "and in a poll" 262144 "$(jq -r '.events[0].data' "$dir/body" | tr -d '\n' | wc -c)"
@@ -147,6 +147,41 @@ check_poll() {
 	check "metrics are 200" status_is '200 OK' /api/metrics
 	check "and count the verdicts" grep -q '^sluice_' "$dir/body"
 	check "the site itself is served beside" status_is 200 /index.html
+}
+
+# -- browsers ---------------------------------------------------------------------------------------------
+
+summed() { node "$here/eventsource.mjs" "$@"; }
+# Its last line, and the blank one that ends the event.
+has_last() { [ "$(grep -A 1 -xF 'data: the last one' "$dir/curl" | wc -l)" = 2 ]; }
+
+# Chromium's own EventSource and curl, at the same time and from the same place, see the same events, one by one:
+# those that were there before and those that come; their types, ids and data are those of the log. Only in the
+# long form: tests/servers/run gets the packages for it.
+check_browser() {
+	[ "$long" ] || return 0
+	local query='channel=news/browser&last_event_id=3-00000000' browser stay=1
+	[ "$idler" ] || stay=0
+	# The two must open with nothing published between them: a gap says which event is the newest.
+	check "no other stream is open" await $((5 + notices)) streams_are "$stay"
+	summed events >"$dir/published"
+	head -n 7 "$dir/published" | "$ctl" -c "$conf" publish --lines --json >/dev/null
+	summed browser "$url" "$cookie" "${ann#*=}" "$query" >"$dir/browser" 2>"$dir/browser.said" &
+	browser=$!
+	owned+=("$browser")
+	stream curl "$query" -b "$ann"
+	check "both streams are open" await 20 streams_are $((stay + 2))
+	tail -n +8 "$dir/published" | "$ctl" -c "$conf" publish --lines --json >/dev/null
+	check "curl has the last event" await 20 has_last
+	end "$stream"
+	check "and so has the browser" await 20 gone "$browser"
+	wait "$browser" || fail "the browser sees it" "$(cat "$dir/browser.said")"
+	summed parse "$dir/curl" >"$dir/parsed"
+	equal "a browser's EventSource and curl see the same" "$(cat "$dir/parsed")" "$(cat "$dir/browser")"
+	equal "which begins with hello and gap" $'sluice:hello\nsluice:gap' "$(head -n 2 "$dir/browser" | jq -r '.[0]')"
+	equal "and is what the log has" "$("$ctl" -c "$conf" tail --channel news/browser --since 0 | summed log)" \
+		"$(tail -n +3 "$dir/browser")"
+	equal "all of it" "$(wc -l <"$dir/published")" "$(tail -n +3 "$dir/browser" | wc -l)"
 }
 
 # -- refusals ---------------------------------------------------------------------------------------------
@@ -256,7 +291,7 @@ check_public() {
 check_limits() {
 	local i
 	reconfigure "max_streams_per_address = 1"
-	check "but for the idle one no stream is open" await $((5 + notices)) metric_is sluice_streams_open 1
+	check "but for the idle one no stream is open" await $((5 + notices)) streams_are 1
 	ask /events "${sse[@]}" -b "$ann"
 	verdict "an address with too many streams" '429 Too Many Requests' too_many_streams 'fallback retry'
 	reconfigure "max_streams = 1"
@@ -278,12 +313,24 @@ check_limits() {
 
 # -- clients that leave, or do not read -------------------------------------------------------------------
 
-# The idle stream of the whole proof is the one that stays.
+# streams_are NUMBER: how many the responder has; a stream of plain CGI is a process.
+streams_are() {
+	if [ "$started_by" = cgi ]; then
+		[ "$(responders | wc -l)" = "$1" ]
+	else
+		metric_is sluice_streams_open "$1"
+	fi
+}
+
+# The idle stream of the whole proof is the one that stays, where it can.
 check_gone() {
+	local stay=1
+	[ "$idler" ] || stay=0
+	check "no stream is open but that one" await $((5 + notices)) streams_are "$stay"
 	stream leaver '' -b "$ann"
-	check "two streams are open" await $((5 + notices)) metric_is sluice_streams_open 2
+	check "with another stream there is one more" await 5 streams_are $((stay + 1))
 	end "$stream"
-	check "a client that has gone is noticed within ${notices} s" await "$notices.5" metric_is sluice_streams_open 1
+	check "a client that has gone is noticed within ${notices} s" await "$notices.5" streams_are "$stay"
 }
 
 # memory: what the processes on stdin have for themselves, in KiB, and what is in the folders for spooling.
@@ -296,21 +343,28 @@ memory() {
 	echo "$sum"
 }
 
+# own_pids: the processes that a stream has for itself.
+own_pids() { [ "$started_by" != cgi ] || responders; }
+
 # Publishes 24 MB for a client that does not read, and for one that does.
 check_pressure() {
-	local i before after stuck
+	local i before after own stuck
 	stream quick 'channel=news/big' -b "$ann"
 	stream stuck 'channel=news/big' -b "$ann"
 	stuck=$stream
 	for i in $(children_of "$stuck") "$stuck"; do kill -STOP "$i"; done
 	before=$(web_pids | memory)
+	own=$(own_pids | memory)
 	for i in {1..96}; do echo "$i$(head -c 250000 /dev/zero | tr '\0' x)"; done |
 		"$ctl" -c "$conf" publish --channel news/big --lines >/dev/null
 	check "a client that reads has all of 24 MB" await 20 grep -q '^data: 96x' "$dir/quick"
 	sleep 0.5
 	after=$(web_pids | memory)
+	own=$(($(own_pids | memory) - own))
 	check "a client that does not read costs the server at most 8 MB (it cost $((after - before)) KB)" \
 		test $((after - before)) -le 8192
+	# Each of the two has a ring of the newest 16 MB, read or not.
+	check "and two processes of plain CGI at most 40 MB (they cost $own KB)" test "$own" -le 40960
 	for i in $(children_of "$stuck") "$stuck"; do kill -CONT "$i"; done
 	check "and has all of them when it reads again" await 20 grep -q '^data: 96x' "$dir/stuck"
 	equal "in order" "$(seq 96)" "$(field stuck data | sed 's/x*$//')"
@@ -333,15 +387,15 @@ check_log_unavailable() {
 	check "health is back with the log" await 10 status_is '200 OK' /api/health
 }
 
-# own_error: the answer of the web server itself has the hardened headers, each once.
+# own_error NAME [STATUS]: the answer of the web server itself has the hardened headers, each once.
 own_error() {
-	local name
+	local name status=${2:-50[234]}
 	for name in X-Content-Type-Options:nosniff X-Frame-Options:DENY Referrer-Policy:no-referrer \
 		"Content-Security-Policy:default-src 'none'*" ${hsts:+Strict-Transport-Security:max-age=31536000}; do
 		# shellcheck disable=SC2053 # The value is a pattern.
 		[[ $(header "${name%%:*}") == ${name#*:} ]] || fail "the web server's own $1 has ${name%%:*} once" "$(cat "$dir/head.text")"
 	done
-	check "the web server's own $1 is an error" grep -qE '^HTTP/[0-9.]+ 50[234]' "$dir/head.text"
+	check "the web server's own $1 is an error" grep -qE "^HTTP/[0-9.]+ $status" "$dir/head.text"
 	check "and carries no more of Sluice's than that" test "$(grep -ci '^access-control' "$dir/head.text")" = 0
 }
 
@@ -378,14 +432,66 @@ came_back() {
 }
 
 check_web_restart() {
+	local programs
 	restarts_exactly "the web server"
+	mapfile -t programs < <(own_pids)
 	end "$web"
 	check "its streams have ended" await 5 gone "$stream"
+	check "and their processes with them" await 5 none_left "${programs[@]}"
 	sql "INSERT INTO publish(channel, data) VALUES ('news/a', 'while it was down')"
 	start_web
 	check "the web server is back" await 10 answers
 	came_back
-	check "no stream of before is left" await $((5 + notices)) metric_is sluice_streams_open 0
+	check "no stream of before is left" await $((5 + notices)) streams_are 0
+}
+
+# -- plain CGI --------------------------------------------------------------------------------------------
+
+# A process for each request: what ends one ends that stream alone, and a program that cannot be started is
+# answered for by the web server.
+check_program() {
+	local hsts='' pid
+	check "no process is left over" await $((5 + notices)) streams_are 0
+	restarts_exactly "a stream's process"
+	pid=$(responders)
+	check "a stream is one process" test "$(wc -w <<<"$pid")" = 1
+	kill -KILL "$pid"
+	check "its stream ends with it" await 5 gone "$stream"
+	sql "INSERT INTO publish(channel, data) VALUES ('news/a', 'while it was down')"
+	came_back
+	mv "$dir/bin/sluice.fcgi" "$dir/bin/away"
+	ask $target "${sse[@]}" -b "$ann"
+	own_error 'answer where there is no program' '(404|500)'
+	mv "$dir/bin/away" "$dir/bin/sluice.fcgi"
+	check "a program that is back is started" await 5 answers
+}
+
+# A stream is told when cgi_lifetime is over, has lived that long on heartbeats, and goes on in the next one.
+check_lifetime() {
+	local lifetime=4 took last
+	[ ! "$long" ] || lifetime=60
+	[ "$long" ] || reconfigure "cgi_lifetime = ${lifetime}s"
+	check "no process is there before" await $((5 + notices)) streams_are 0
+	took=$SECONDS
+	stream life 'channel=news/*' -b "$ann"
+	check "a stream ends with its lifetime of $lifetime s" await $((lifetime + 3)) gone "$stream"
+	took=$((SECONDS - took))
+	check "not before (after $took s)" test $((took + 1)) -ge "$lifetime"
+	equal "its last word is the goodbye" 'event: sluice:bye' "$(grep '^event: ' "$dir/life" | tail -n 1)"
+	equal "which says why" lifetime "$(sed -n '/^event: sluice:bye$/{n;s/^data: //p}' "$dir/life" | jq -r .reason)"
+	check "it had heartbeats until then" test "$(grep -c '^event: sluice:ping$' "$dir/life")" -ge $((lifetime / 2 - 2))
+	check "and its process with it" await 2 streams_are 0
+	last=$(last_id life)
+	sql "INSERT INTO publish(channel, data) VALUES ('news/a', 'between two lives')"
+	stream life 'channel=news/*' -b "$ann" -H "Last-Event-ID: $last"
+	check "the next one brings what came between" await 2 seen life 'data: between two lives'
+	equal "and nothing else" 'between two lives' "$(field life data)"
+	end "$stream"
+	reconfigure "cgi_lifetime = 8s"
+	"$ctl" -c "$conf" doctor --json --idle 15s "$url" >"$dir/report" 2>&1
+	check "the doctor takes it for what it is" jq -e '.ok and any(.checks[];
+		.check == "stream: idle" and (.found | contains("by Sluice itself") and contains("lifetime")))' "$dir/report"
+	reconfigure
 }
 
 # -- all --------------------------------------------------------------------------------------------------
@@ -442,6 +548,28 @@ check_polling_only() {
 	target=/events
 }
 
+check_cgi() {
+	check_stream
+	check_spacing
+	check_reconnect
+	check_gaps
+	check_large
+	check_poll
+	check_origin
+	check_form
+	check_session
+	check_public
+	check_gone
+	check_pressure
+	check_browser
+	check_doctor
+	check_log_unavailable
+	check_expired
+	check_program
+	check_lifetime
+	check_web_restart
+}
+
 check_all() {
 	start_idle
 	check_stream
@@ -457,6 +585,7 @@ check_all() {
 	[ "${limits-}" = no ] || check_limits
 	check_gone
 	check_pressure
+	check_browser
 	check_idle
 	check_doctor
 	check_log_unavailable
@@ -482,7 +611,14 @@ prove() {
 	ann=$cookie=$(mint --sub ann --channel 'news/*' --channel user/ann)
 	ida=$cookie=$(mint --sub ida --channel user/ida)
 	eve=$cookie=$(mint --sub eve --channel 'news/*')
-	if [ "${streams-}" = no ]; then check_polling_only; else check_all; fi
+	idler=
+	if [ "${streams-}" = no ]; then
+		check_polling_only
+	elif [ "$started_by" = cgi ]; then
+		check_cgi
+	else
+		check_all
+	fi
 	end "${owned[@]}"
 	owned=()
 	test_name=$name

@@ -106,9 +106,10 @@ finish() {
 	exit
 }
 
-# free_port: a loopback port that nobody listens on, below those that the kernel gives to clients.
+# free_port: a loopback port that nobody listens on, below those that the kernel gives to clients. RANDOM is
+# seeded from the time and the process id: two tests that start together get the same too often.
 free_port() {
 	local port
-	while port=$((10000 + RANDOM % 22000)); (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+	while port=$((10000 + SRANDOM % 22000)); (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 	echo "$port"
 }

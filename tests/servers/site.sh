@@ -2,7 +2,7 @@
 # What the server tests share for setting a site up: an event log, certificates, the responder, and the files
 # of scripts/deploy, which are tested as they are but for the paths, names and ports in them.
 #
-# A test sets `scheme` and `started_by` (us, spawn-fcgi, web) before it calls make_site.
+# A test sets `scheme` and `started_by` (us, tcp, spawn-fcgi, web, cgi) before it calls make_site.
 
 conf=$dir/site/sluice.conf
 db=$dir/site/sluice.db
@@ -58,7 +58,7 @@ deploy() {
 		-e "s|/var/www/html|$dir/www|g" \
 		-e "s|\":443\"|\"127.0.0.1:$port\"|" \
 		-e "s#listen \(80\|443\)#listen 127.0.0.1:$port#; s#\*:\(80\|443\)>#127.0.0.1:$port>#" \
-		-e "${idle:+s/\(timeout[ =]\)75\(s\?\)/\1$idle\2/}" \
+		-e "${idle:+s/\([Tt]imeout[ =]\)75\(s\?\)/\1$idle\2/}" \
 		"$@" "$file"
 }
 
@@ -68,7 +68,7 @@ responder_log=$dir/sluice.log
 
 start_responder() {
 	case $started_by in
-	web) return ;;
+	web | cgi) return ;;
 	spawn-fcgi)
 		deploy spawn-fcgi >"$dir/spawn-fcgi"
 		# Nobody removes the socket of a responder that spawn-fcgi started, and the next must not be taken for it.
@@ -106,13 +106,15 @@ stop_responder() {
 reloads() { grep -c 'event=reloaded\|msg=reloaded\| reloaded' "$responder_log"; }
 reloaded() { [ "$(reloads)" -ge "$1" ]; }
 
-# reconfigure [LINE...]: the responder goes on with the base configuration and those lines.
+# reconfigure [LINE...]: the responder goes on with the base configuration and those lines; a CGI program reads
+# them with its next request.
 reconfigure() {
 	local line before pids
 	before=$(reloads)
 	cp "$dir/base.conf" "$conf"
 	for line in "$@"; do sed -i "/^${line%% *} *=/d" "$conf"; done
 	[ $# = 0 ] || printf '%s\n' "$@" >>"$conf"
+	[ "$started_by" != cgi ] || return 0
 	mapfile -t pids < <(responders)
 	kill -HUP "${pids[@]}"
 	await 5 reloaded $((before + ${#pids[@]})) || fail "the responder takes: $*" "$(tail -n 5 "$responder_log")"
