@@ -208,7 +208,10 @@ $(BUILD)/tests/instructions/paths: $(BUILD)/tests/instructions/paths.o $(BUILD)/
 packages-bench:
 	@scripts/install-deps --bench
 
-bench bench-quick: packages-bench all $(BENCH)/load $(BENCH)/floor $(BENCH)/hello
+$(BENCH)/count.so: scripts/bench/count.c | packages-bench
+	$(Q) mkdir -p $(@D) && $(CC) $(STD) $(WARN) $(CFLAGS) -shared -fPIC -o $@ $< -lsqlite3
+
+bench bench-quick: packages-bench all $(BENCH)/load $(BENCH)/floor $(BENCH)/hello $(BENCH)/count.so
 	BUILD=$(BUILD) scripts/bench/run $(if $(filter bench-quick,$@),--quick)
 
 bench-instructions: packages-bench all $(BUILD)/tests/instructions/paths

@@ -2,9 +2,12 @@
  * The floor: what the kernel alone costs, in the simplest loop there is. It checks nothing,
  * remembers nothing, and waits for whoever does not read.
  *
- *   floor unix STREAMS EVENTS RATE SIZE   sends SIZE bytes EVENTS times to each of STREAMS unix
- * sockets that another process reads; prints one line of KEY=VALUE floor tcp PORT FIFO a web server
- * for any number of streams, that sends each line of the FIFO to each of them as an event
+ *   floor unix STREAMS EVENTS RATE SIZE
+ *       sends SIZE bytes EVENTS times to each of STREAMS unix sockets that another process reads;
+ *       prints one line of KEY=VALUE
+ *   floor tcp PORT FIFO
+ *       a web server for any number of streams, that sends each line of the FIFO to each of them
+ *       as an event
  */
 #include <arpa/inet.h>
 #include <errno.h>

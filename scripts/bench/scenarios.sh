@@ -23,6 +23,7 @@ mixed|3|alone replay|100 live streams, 100 events/s, while 1,000 others replay 1
 polls|3|sluice-lighttpd hello|16 clients poll /api/poll with a session, nothing new; a libfcgi hello-world
 publish-lines|3|sluice|sluicectl publish --lines, 300,000 events
 publish-one|5|sqlite bare|500 autocommit inserts into the publish view; into a plain table with the sqlite3 API
+counts|1|delivery event open poll|what the responder does for a delivery, an event with one subscriber, a stream from its opening to its end, and a poll with nothing new
 big-saturated|3|empty big|saturated, on an empty log and on one of 5,000,000 events
 big-latency|3|empty big|latency, likewise
 big-replay|3|empty big|replay-cold, likewise
@@ -162,6 +163,41 @@ run_publish-one() {
 	case $1 in
 	sqlite) measure sluice-alone paced --streams 0 --events "$(smaller 500 300)" ;;
 	bare) result "$("$bench/load" --streams 0 --publish bare --target "$dir/bare.db" --events "$(smaller 500 300)")" ;;
+	esac
+}
+
+# counted UNIT HOW OPTIONS...: prints what the responder did in a run, KEY=VALUE a line, and as n how many units the
+# load generator says there were. It starts strace, and a library that counts, before the responder.
+counted() {
+	local unit=$1 line
+	shift
+	dir=$(mktemp -d "$dir/XXXX")
+	counting=(strace -f -c -o "$dir/calls" -E "LD_PRELOAD=$bench/count.so" -E "COUNT_FILE=$dir/counted")
+	observe sluice-lighttpd "$@" || return 1
+	end_all
+	tr ' ' '\n' <<<"$line" | sed -n "s/^$unit=/n=/p"
+	tr ' ' '\n' <"$dir/counted"
+	awk '$4 ~ /^[0-9]+$/ { print ($NF == "total" ? "calls" : "call_" $NF) "=" $4 }' "$dir/calls"
+}
+
+# each UNIT FEW MANY HOW OPTIONS...: for each unit, by the difference of two runs that take as long, one with the
+# options of FEW and one with those of MANY, so that what it costs to start, and to be there, is not in it.
+each() {
+	local unit=$1 few=$2 many=$3
+	shift 3
+	# shellcheck disable=SC2086 # Lists of options.
+	result "streams=1 $({ counted "$unit" "$@" $few && echo again && counted "$unit" "$@" $many; } | awk -F= '
+		$1 == "again" { many = 1; next }
+		{ if (many) v[$1] += $2; else v[$1] -= $2 }
+		END { for (k in v) if (k != "n") printf "%s=%.4f ", k, v[k] / v["n"] }')"
+}
+
+run_counts() {
+	case $1 in
+	delivery) each deliveries '--events 20 --rate 5' '--events 60 --rate 15' paced --streams 500 ;;
+	event) each published '--events 20 --rate 5' '--events 60 --rate 15' paced --streams 1 ;;
+	open) each streams '--streams 100' '--streams 600' - --settle 0.5 --idle 2 ;;
+	poll) path='/api/poll?channel=bench' each polls '--streams 1' '--streams 8' - --polls --settle 0.5 --idle 3 ;;
 	esac
 }
 

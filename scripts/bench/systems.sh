@@ -44,10 +44,13 @@ copy_site() {
 	fi
 }
 
+# What the responder is started by, if its work is counted.
+counting=()
+
 # Starts the responder, and waits until it listens.
 sluice_responder() {
 	rm -f "$dir/site/sluice.sock"
-	own responder "$build/sluice.fcgi" -c "$dir/site/sluice.conf"
+	own responder "${counting[@]}" "$build/sluice.fcgi" -c "$dir/site/sluice.conf"
 	responder=$!
 	await 10 test -S "$dir/site/sluice.sock" || die "sluice.fcgi does not start: $(cat "$dir/responder.log")"
 	watches responder "$responder"
