@@ -194,7 +194,7 @@ void servers_kill(struct servers *s, enum server_name name, int signal, int agai
 {
 	struct server *server = &s->all[name];
 	if (server->pid > 0) {
-		server->killed = signal;
+		server->killed |= 1U << signal; /* two faults may meet before it is seen to end */
 		kill(server->pid, SIGCONT);
 		kill(server->pid, signal);
 	}
@@ -208,7 +208,7 @@ void servers_kill(struct servers *s, enum server_name name, int signal, int agai
 static void note_end(struct servers *s, enum server_name name, int status)
 {
 	struct server *server = &s->all[name];
-	bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != server->killed;
+	bool crashed = WIFSIGNALED(status) && !(server->killed & 1U << WTERMSIG(status));
 	if (crashed && !s->crash[0])
 		snprintf(s->crash, sizeof(s->crash), "the %s was ended by signal %d (%s)",
 		    names[name], WTERMSIG(status), strsignal(WTERMSIG(status)));

@@ -17,7 +17,7 @@ enum server_name { SERVER_RESPONDER, SERVER_LIGHTTPD, SERVER_NGINX, SERVERS };
 
 struct server {
 	pid_t pid;        /* 0: it does not run */
-	int killed;       /* the signal that we sent; 0: none */
+	unsigned killed;  /* the signals that we sent, a bit each; 0: none */
 	int64_t again_ms; /* when it is to be started again; 0: stays down */
 	int64_t born_ms;
 	bool held; /* it is not started, be it due or not */

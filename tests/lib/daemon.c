@@ -51,21 +51,49 @@ static _Noreturn void run_child(const struct place *place, const char *program, 
 	_exit(127);
 }
 
+static DIR *open_descriptors(const struct daemon *daemon)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)daemon->pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		place_fail(daemon->place, "%s: %s", path, strerror(errno));
+	return dir;
+}
+
+/* A responder shows its descriptors to nobody but root once it has forbidden core dumps (proc(5)),
+ * so the folder of them is opened before it is started, and stays open. */
 static void spawn(struct daemon *daemon, int in)
 {
-	char program[PLACE_PATH + 16];
+	char program[PLACE_PATH + 16], byte;
+	int seen[2];
 	snprintf(program, sizeof(program), "%s/sluice.fcgi", daemon->place->build);
 	pid_t parent = getpid();
 	fflush(NULL);
+	if (pipe2(seen, O_CLOEXEC))
+		place_fail(daemon->place, "pipe: %s", strerror(errno));
 	daemon->pid = fork();
 	if (daemon->pid < 0)
 		place_fail(daemon->place, "fork: %s", strerror(errno));
 	if (daemon->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
+		close(seen[1]);
+		if (getppid() != parent || read(seen[0], &byte, 1))
 			_exit(125);
 		run_child(daemon->place, program, in);
 	}
+	daemon->descriptors = open_descriptors(daemon);
+	close(seen[0]);
+	close(seen[1]);
+}
+
+/* The process has ended. */
+static void forget(struct daemon *daemon)
+{
+	daemon->pid = 0;
+	if (daemon->descriptors)
+		closedir(daemon->descriptors);
+	daemon->descriptors = NULL;
 }
 
 void daemon_alive(struct daemon *daemon)
@@ -74,7 +102,7 @@ void daemon_alive(struct daemon *daemon)
 	if (daemon->pid && waitpid(daemon->pid, &status, WNOHANG) != daemon->pid)
 		return;
 	bool was = daemon->pid != 0;
-	daemon->pid = 0;
+	forget(daemon);
 	if (was && WIFSIGNALED(status))
 		place_fail(daemon->place, "the responder was ended by signal %d", WTERMSIG(status));
 	place_fail(daemon->place, "the responder is gone, exit %d", was ? WEXITSTATUS(status) : -1);
@@ -142,7 +170,7 @@ int daemon_stop(struct daemon *daemon, int signal)
 			    daemon->place, "the responder does not end on signal %d", signal);
 		place_pause();
 	}
-	daemon->pid = 0;
+	forget(daemon);
 	return status;
 }
 
@@ -161,15 +189,19 @@ void daemon_free(struct daemon *daemon)
 		kill(daemon->pid, SIGKILL);
 		waitpid(daemon->pid, NULL, 0);
 	}
+	forget(daemon);
 	free(daemon);
 }
 
-/* The number after the name in a file of the process under /proc. */
+/* The number after the name in a file of the process under /proc; -1 where that is not ours to
+ * read. */
 static long long proc_number(const struct daemon *daemon, const char *file, const char *name)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)daemon->pid, file);
 	char *text = place_read(path, NULL);
+	if (!text && errno == EACCES)
+		return -1;
 	const char *line = text ? strstr(text, name) : NULL;
 	if (!line)
 		place_fail(daemon->place, "%s tells no %s", path, name);
@@ -190,15 +222,10 @@ long long daemon_read_bytes(const struct daemon *daemon)
 
 int daemon_descriptors(const struct daemon *daemon)
 {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)daemon->pid);
-	DIR *dir = opendir(path);
-	if (!dir)
-		place_fail(daemon->place, "%s: %s", path, strerror(errno));
 	int n = 0;
-	for (const struct dirent *e; (e = readdir(dir));)
+	rewinddir(daemon->descriptors);
+	for (const struct dirent *e; (e = readdir(daemon->descriptors));)
 		n += e->d_name[0] != '.';
-	closedir(dir);
 	return n;
 }
 

@@ -6,6 +6,7 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -26,6 +27,7 @@
 struct daemon {
 	struct place *place;
 	pid_t pid; /* 0: not running */
+	DIR *descriptors;
 };
 
 /* Starts the responder on the configured socket and waits until it accepts. Free with daemon_free.
@@ -52,7 +54,8 @@ void daemon_alive(struct daemon *daemon);
 long daemon_rss_kb(const struct daemon *daemon);
 int daemon_descriptors(const struct daemon *daemon);
 
-/* Bytes that the responder has read from files so far (/proc/PID/io, rchar). */
+/* Bytes that the responder has read from files so far (/proc/PID/io, rchar); -1 unless we are root,
+ * to whom alone a process without core dumps shows that. */
 long long daemon_read_bytes(const struct daemon *daemon);
 
 /* The n-th line (from 0) of the log that holds all the needles (ended by NULL); free it. NULL:

@@ -33,27 +33,26 @@ async function runDemo(undo) {
 			),
 		20000,
 	);
-	return { origin, conf: join(place, 'demo/site/sluice.conf') };
+	return { demo, origin, conf: join(place, 'demo/site/sluice.conf') };
 }
 
-/** The process of the demo's responder: the one whose environment names its configuration. */
-function responderOf(conf) {
+/** The process of the demo's responder: the one that descends from the demo. Only root may read its environment. */
+function responderOf(demo) {
+	const status = (pid, name) =>
+		readFileSync(`/proc/${pid}/status`, 'utf8').match(new RegExp(`^${name}:\\t(.*)$`, 'm'))[1];
+	const descends = (pid) => pid === demo.pid || (pid > 1 && descends(Number(status(pid, 'PPid'))));
 	const isIt = (pid) => {
 		try {
-			const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-			return (
-				name === 'sluice.fcgi' &&
-				readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`SLUICE_CONFIG=${conf}\0`)
-			);
+			return status(pid, 'Name') === 'sluice.fcgi' && descends(Number(pid));
 		} catch {
-			return false;
+			return false; // It has ended.
 		}
 	};
 	return Number(readdirSync('/proc').find((name) => /^\d+$/.test(name) && isIt(name)));
 }
 
 async function tryDemo(undo, stoppedMs) {
-	const { origin, conf } = await runDemo(undo);
+	const { demo, origin, conf } = await runDemo(undo);
 	const publish = (data) =>
 		run(
 			sluicectl,
@@ -90,7 +89,7 @@ async function tryDemo(undo, stoppedMs) {
 	await second.click('#break');
 	await becomes('stream', () => text(first, 'transport'), 20000);
 
-	const stopped = responderOf(conf);
+	const stopped = responderOf(demo);
 	process.kill(stopped, 'SIGSTOP');
 	await publish(texts(4, 6));
 	const at = Date.now();
