@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 1000, QUARTERS = 4, SPARE = 600 };
+enum { LOOK_MS = 1000, BORN_MS = 1000, QUARTERS = 4, SPARE = 600 };
 
 /* More than this, and a quarter's median has grown: room for what chance brings, faults under way.
  */
@@ -84,12 +84,14 @@ static void show(const struct gauge *gauge, const long *sample, long events)
 void gauge_tend(struct gauge *gauge, const struct servers *servers, long streams, long events)
 {
 	int64_t now_ms = place_now_ms();
-	pid_t pid = servers->all[SERVER_RESPONDER].pid;
+	const struct server *responder = &servers->all[SERVER_RESPONDER];
+	pid_t pid = responder->pid;
 	if (now_ms < gauge->look_ms || gauge->n == gauge->cap)
 		return;
 	gauge->look_ms = now_ms + LOOK_MS;
-	/* Only a responder that runs takes anything. */
-	if (pid <= 0)
+	/* One that does not run takes nothing, and one that was just forked is still a copy of us.
+	 */
+	if (pid <= 0 || now_ms - responder->born_ms < BORN_MS)
 		return;
 	long *sample = gauge->samples[gauge->n++];
 	sample[GAUGE_RESIDENT] = resident(pid);

@@ -30,6 +30,7 @@ static const char lighttpd_conf[] =
     "server.errorlog = \"%s/lighttpd.log\"\n"
     "server.stream-response-body = 2\n"
     "server.max-fds = 16384\n"
+    "server.listen-backlog = 8192\n"
     "setenv.set-environment = (\"HTTPS\" => \"on\", \"REQUEST_SCHEME\" => \"https\")\n"
     "fastcgi.server = (\"/\" => ((\"socket\" => \"%s\", \"check-local\" => \"disable\",\n"
     "  \"tcp-fin-propagate\" => \"enable\", \"disable-time\" => 1)))\n";
@@ -39,7 +40,7 @@ static const char nginx_conf[] =
     "error_log nginx.log;\nevents { worker_connections 16384; }\n"
     "http {\n access_log off;\n client_body_temp_path t1;\n proxy_temp_path t2;\n"
     " fastcgi_temp_path t3;\n uwsgi_temp_path t4;\n scgi_temp_path t5;\n"
-    " server {\n  listen 127.0.0.1:%d;\n  location / {\n"
+    " server {\n  listen 127.0.0.1:%d backlog=8192;\n  location / {\n"
     "   fastcgi_param REQUEST_URI $request_uri;\n   fastcgi_param QUERY_STRING $query_string;\n"
     "   fastcgi_param REQUEST_METHOD $request_method;\n"
     "   fastcgi_param SERVER_PROTOCOL $server_protocol;\n"

@@ -16,8 +16,10 @@
 #include "client.h"
 
 enum {
-	MUTE_MS = 25000,       /* a stream with a heartbeat of a second is silent for so long */
-	MUTE_CALM_MS = 12000,  /* the same when nothing is wrong any more */
+	MUTE_MS = 25000,      /* a stream with a heartbeat of a second is silent for so long */
+	MUTE_CALM_MS = 12000, /* the same when nothing is wrong any more */
+	UNCONNECTED_MS =
+	    10000, /* a web server's queue is full, and the kernel tries again too rarely */
 	UNANSWERED_MS = 60000, /* for so long an answer may be waited for */
 	SLOW_MS = 250,
 	SLOW_BYTES = 256, /* in that time: 1 KB/s */
@@ -277,6 +279,7 @@ static void send_request(struct visitor *v)
 		return;
 	}
 	v->sent = true;
+	v->asked_ms = place_now_ms();
 	watch(v, v->pace == PACE_FULL, EPOLLIN);
 }
 
@@ -482,6 +485,9 @@ static void check_silence(struct visitor *v, int64_t now_ms)
 	if (streams && v->pace == PACE_FULL && silent > (v->scene->calm ? MUTE_CALM_MS : MUTE_MS)) {
 		WRONG(v, "the stream was mute for %lld ms after %.60s", (long long)silent, v->last);
 		come_back(v);
+	} else if (!v->sent) {
+		if (now_ms - v->asked_ms > UNCONNECTED_MS)
+			come_back(v);
 	} else if (!streams && v->pace == PACE_FULL && now_ms - v->asked_ms > UNANSWERED_MS) {
 		v->scene->unanswered++;
 		WRONG(v, "no answer for %lld ms", (long long)(now_ms - v->asked_ms));
