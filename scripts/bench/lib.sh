@@ -56,7 +56,7 @@ end_all() {
 # free_port: a loopback port that nobody listens on, below those that connections are given.
 free_port() {
 	local port
-	while port=$((20000 + RANDOM % 12000)) && (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+	while port=$((20000 + SRANDOM % 12000)) && (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 	echo "$port"
 }
 

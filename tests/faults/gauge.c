@@ -139,7 +139,10 @@ bool gauge_report(const struct gauge *gauge)
 		double bound = (double)median[2] * kinds[kind].factor + (double)kinds[kind].slack;
 		bool grown = gauge->seconds >= GAUGE_LONG_S && kinds[kind].factor > 0 &&
 			     (double)median[3] > bound;
-		printf("%s\n", grown ? "  GROWN" : "");
+		/* A process that forbade core dumps shows its descriptors to root alone (proc(5)).
+		 */
+		bool hidden = kind == GAUGE_DESCRIPTORS && geteuid() != 0;
+		printf("%s\n", grown ? "  GROWN" : hidden ? "  (not shown to you)" : "");
 		flat &= !grown;
 	}
 	return flat;
