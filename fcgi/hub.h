@@ -42,8 +42,8 @@ struct hub {
 	int epoll;
 	int wake; /* eventfd: the inbox was empty and is not any more */
 	struct inbox inbox;
-	atomic_long
-	    count; /* subscribers, those in the inbox too, for who waits for the hub to empty */
+	/* Subscribers, those in the inbox too: for who waits for the hub to empty. */
+	atomic_long count;
 
 	/* From here on the hub's thread alone. */
 	struct ring ring;
