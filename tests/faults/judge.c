@@ -122,6 +122,8 @@ static bool covers(const struct visitor *v, int channel)
 	return false;
 }
 
+_Static_assert(STAGE_CHANNELS <= 32, "a trial has a bit for each channel");
+
 static bool granted(const struct trial *t, int channel)
 {
 	return t->granted >> channel & 1;

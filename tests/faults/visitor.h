@@ -64,7 +64,7 @@ struct visitor {
 	bool sent, headed, watched;
 	int status;
 	int64_t due_ms;   /* connects */
-	int64_t asked_ms; /* the request was sent */
+	int64_t asked_ms; /* began to connect, or sent the request */
 	int64_t heard_ms;
 	int64_t leave_ms; /* a stream is left by itself */
 	struct buf request;

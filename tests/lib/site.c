@@ -7,8 +7,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 struct site *site_open(const char *lines)
 {
@@ -48,6 +52,24 @@ int site_teardown(void **state)
 		place_say(site->place, "the responder ended with status 0x%x", (unsigned)status);
 	site_close(site);
 	return status ? -1 : 0;
+}
+
+static void remove_side_file(const struct site *site, const char *suffix)
+{
+	char side[PLACE_PATH + 8];
+	snprintf(side, sizeof(side), "%s%s", site->place->db, suffix);
+	unlink(side);
+}
+
+void site_replace_log(struct site *site, const char *file)
+{
+	app_close(site->app);
+	site->app = NULL;
+	remove_side_file(site, "-wal");
+	remove_side_file(site, "-shm");
+	if (rename(file, site->place->db))
+		place_fail(site->place, "%s: %s", file, strerror(errno));
+	site->app = app_open(site->place);
 }
 
 struct client *site_stream(struct site *site, const char *query)

@@ -7,11 +7,8 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "../lib/shimmed.h"
 
@@ -88,24 +85,17 @@ static void test_log(void **state)
 	if (!s)
 		skip();
 	struct site *site = s->site;
-	char copy[PLACE_PATH], side[PLACE_PATH + 8];
+	char copy[PLACE_PATH];
 	struct client *c = stream_of(s, "ann");
 	place_path(site->place, "copy.db", copy);
 	client_until(c, "sluice:ping");
 	for (int n = 0; n < LOGS; n++) {
 		app_exec(site->app, "VACUUM INTO %Q", copy);
-		app_close(site->app);
-		snprintf(side, sizeof(side), "%s-wal", site->place->db);
-		unlink(side);
-		snprintf(side, sizeof(side), "%s-shm", site->place->db);
-		unlink(side);
 		long before = failures(s);
 		starve(s, 2 + n % SPARSE);
-		if (rename(copy, site->place->db))
-			place_fail(site->place, "%s: %s", copy, strerror(errno));
+		site_replace_log(site, copy);
 		await_failures(s, before);
 		starve(s, 0);
-		site->app = app_open(site->place);
 		client_until(c, "sluice:gap");
 		app_publish(site->app, "a", NULL, "x");
 		client_expect(c, "message", "x");

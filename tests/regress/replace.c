@@ -7,28 +7,11 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../lib/site.h"
-
-/* Puts the file in the log's place as an operator would: nobody writes, the side files go first. */
-static void put_in_place(struct site *site, const char *file)
-{
-	char side[PLACE_PATH + 8];
-	app_close(site->app);
-	site->app = NULL;
-	snprintf(side, sizeof(side), "%s-wal", site->place->db);
-	unlink(side);
-	snprintf(side, sizeof(side), "%s-shm", site->place->db);
-	unlink(side);
-	if (rename(file, site->place->db))
-		place_fail(site->place, "%s: %s", file, strerror(errno));
-	site->app = app_open(site->place);
-}
 
 /* A copy of the log as it is now. */
 static void copy_log(struct site *site, char copy[PLACE_PATH])
@@ -76,7 +59,7 @@ static void test_old_copy(void **state)
 	client_expect(c, "message", "lost");
 	memcpy(last, c->last, sizeof(last));
 	client_close(c);
-	put_in_place(site, copy);
+	site_replace_log(site, copy);
 	wait_epoch(site, value_epoch(site->place, last), epoch);
 	/* The id "2" of the old log comes again, and must not be taken for the one that was seen.
 	 */
@@ -99,7 +82,7 @@ static void test_open_stream(void **state)
 	app_publish(site->app, "a", NULL, "lost");
 	client_expect(c, "message", "kept");
 	client_expect(c, "message", "lost");
-	put_in_place(site, copy);
+	site_replace_log(site, copy);
 	expect_epoch_gap(site, c);
 	app_publish(site->app, "a", NULL, "new");
 	while (strcmp(client_until(c, "message")->data, "new"))
@@ -119,7 +102,7 @@ static void test_other_log(void **state)
 	struct client *c = site_stream(site, "");
 	memcpy(old, c->start, sizeof(old));
 	client_close(c);
-	put_in_place(site, elsewhere->db);
+	site_replace_log(site, elsewhere->db);
 	wait_epoch(site, value_epoch(site->place, old), epoch);
 	json_t *poll = client_json(site->place,
 	    (struct ask){.token = site->token, .path = "/api/poll", .query = "since=0"}, NULL);

@@ -548,7 +548,8 @@ check_polling_only() {
 	target=/events
 }
 
-check_cgi() {
+# What every way of starting Sluice must answer.
+check_answers() {
 	check_stream
 	check_spacing
 	check_reconnect
@@ -559,6 +560,10 @@ check_cgi() {
 	check_form
 	check_session
 	check_public
+}
+
+check_cgi() {
+	check_answers
 	check_gone
 	check_pressure
 	check_browser
@@ -572,16 +577,7 @@ check_cgi() {
 
 check_all() {
 	start_idle
-	check_stream
-	check_spacing
-	check_reconnect
-	check_gaps
-	check_large
-	check_poll
-	check_origin
-	check_form
-	check_session
-	check_public
+	check_answers
 	[ "${limits-}" = no ] || check_limits
 	check_gone
 	check_pressure
