@@ -56,6 +56,7 @@ struct responder {
 	struct metrics metrics;
 	struct listener listener;
 	atomic_bool draining;
+	atomic_ulong revocations;
 	atomic_ulong next_stream;
 	struct tailer *tailer;
 	bool cgi; /* started for one request */
@@ -188,6 +189,7 @@ static int make_site(struct responder *r, const struct store_state *state)
 	site->logger = &r->logger;
 	site->metrics = &r->metrics;
 	site->draining = &r->draining;
+	site->revocations = &r->revocations;
 	site->next_stream = &r->next_stream;
 	site->limits = limits_new();
 	site->sessions = sessions_new();

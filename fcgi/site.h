@@ -40,6 +40,7 @@ struct site {
 	size_t n_hubs;
 	struct keeper *keeper;
 	atomic_bool *draining;     /* the responder is about to end */
+	atomic_ulong *revocations; /* how many the hubs were told of, or are just being told */
 	atomic_ulong *next_stream; /* numbers streams, for the log and for choosing a hub */
 };
 

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -188,6 +189,7 @@ static int post_revocation(struct tailer *t, const struct store_revocation *r)
 {
 	bool expired = r->expires_at <= clock_wall_ms();
 
+	atomic_fetch_add(t->site->revocations, 1); /* first: see visit.c, look_again */
 	for (size_t i = 0; i < t->site->n_hubs && !expired; i++)
 		if (hub_revoke(t->site->hubs[i], r))
 			return -1;

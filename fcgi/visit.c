@@ -17,8 +17,8 @@
 #include "stream.h"
 
 enum {
-	VISIT_EPOCH_MS = 1000,   /* waits no longer for the epoch of a log that was replaced */
-	VISIT_MEMORY_US = 50000, /* where there is none, looks this often whether there is again */
+	VISIT_EPOCH_MS = 1000, /* waits no longer for the epoch of a log that was replaced */
+	VISIT_WAIT_US = 50000, /* where memory or the log fails, looks this often whether it does */
 };
 
 /* -- a request with a session ---------------------------------------------------------------- */
@@ -35,6 +35,7 @@ struct visit {
 	struct lease lease;
 	struct store *store;
 	struct store_state state;
+	unsigned long revocations; /* that the hubs knew of before the log was asked for them */
 	const char *reason;
 };
 
@@ -76,6 +77,7 @@ static enum verdict check_revoked(struct visit *v)
 {
 	const struct claims *c = v->claims;
 
+	v->revocations = atomic_load(v->site->revocations);
 	v->store = follower_open(v->log, VISIT_EPOCH_MS);
 	if (!v->store)
 		return c ? VERDICT_LOG_UNAVAILABLE : VERDICT_OK; /* told after the channels */
@@ -134,20 +136,39 @@ static check *const checks[] = {
     check_log,
 };
 
+/* Whether the session was revoked meanwhile; asks until the log answers. */
+static bool revoked_since(struct visit *v)
+{
+	const struct claims *c = v->claims;
+	int revoked;
+
+	while (
+	    (v->store = follower_open(v->log, VISIT_EPOCH_MS)) == NULL ||
+	    (revoked = store_revoked(v->store, c->sub, c->jti, c->iat_ms, clock_wall_ms())) < 0) {
+		if (v->store)
+			follower_failed(v->log);
+		if (atomic_load(v->site->draining))
+			return false;
+		usleep(VISIT_WAIT_US);
+	}
+	return revoked == 1;
+}
+
 /* A revocation that was committed after the first look, and that the hub was told of before it had
- * the stream, would be missed by both; so once the hub has it, the log is asked again. */
+ * the stream, would be missed by both; so if the hubs were told of any meanwhile, the log is asked
+ * again. Not to know is no answer here: the stream would go on for good. */
 static void look_again(struct visit *v, struct hub *hub)
 {
 	const struct claims *c = v->claims;
 	struct store_revocation r = {.expires_at = INT64_MAX};
 
-	if (!c || store_revoked(v->store, c->sub, c->jti, c->iat_ms, clock_wall_ms()) != 1)
+	if (!c || atomic_load(v->site->revocations) == v->revocations || !revoked_since(v))
 		return;
 	r.at = c->iat_ms;
 	memcpy(r.jti, c->jti, sizeof(r.jti));
 	memcpy(r.sub, c->jti[0] ? "" : c->sub, c->jti[0] ? 1 : sizeof(r.sub));
 	while (hub_revoke(hub, &r) && !atomic_load(v->site->draining))
-		usleep(VISIT_MEMORY_US); /* none left; without being told, the stream would go on */
+		usleep(VISIT_WAIT_US);
 }
 
 static void open_stream(struct visit *v)

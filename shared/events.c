@@ -242,7 +242,7 @@ int store_begin(struct store *store)
 {
 	if (store->mode != STORE_WRITE)
 		return store_fail(store, "it was opened for reading only");
-	return store_run(store, STORE_BEGIN_WRITE, "BEGIN IMMEDIATE");
+	return store_start(store, STORE_BEGIN_WRITE, "BEGIN IMMEDIATE");
 }
 
 /* Without a responder nobody may be there to empty the WAL. After a checkpoint that was in

@@ -67,10 +67,19 @@ int store_run(struct store *store, enum store_statement which, const char *sql)
 	return s ? store_done(store, s, sqlite3_step(s)) : -1;
 }
 
+int store_start(struct store *store, enum store_statement which, const char *sql)
+{
+	/* Made now: a transaction that memory is too short to end would show the same moment of the
+	 * log from then on. */
+	if (!store_statement(store, STORE_ROLLBACK, "ROLLBACK"))
+		return -1;
+	return store_run(store, which, sql);
+}
+
 int store_read_begin(struct store *store, bool *own)
 {
 	*own = sqlite3_get_autocommit(store->db) != 0;
-	return *own ? store_run(store, STORE_BEGIN_READ, "BEGIN") : 0;
+	return *own ? store_start(store, STORE_BEGIN_READ, "BEGIN") : 0;
 }
 
 void store_read_end(struct store *store, bool own)

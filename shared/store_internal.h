@@ -103,6 +103,9 @@ int store_done(struct store *store, sqlite3_stmt *statement, int rc);
 /* Runs a statement that takes and gives nothing. */
 int store_run(struct store *store, enum store_statement which, const char *sql);
 
+/* Runs a statement that starts a transaction, once the one that ends it is at hand. */
+int store_start(struct store *store, enum store_statement which, const char *sql);
+
 /* Starts a read transaction unless one is open, and says in *own whether store_read_end must end
  * it. */
 int store_read_begin(struct store *store, bool *own);

@@ -225,6 +225,29 @@ static void moved(void **state)
 	store_close(store);
 }
 
+/* Where memory is out, a read transaction ends all the same: one that stayed open would show the
+ * same moment of the log from then on. */
+static void release_without_memory(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = scratch_open(s, STORE_READ);
+	struct store_state now;
+
+	assert_int_equal(store_changed(store), 1);
+	assert_int_equal(store_hold(store), 0);
+	assert_int_equal(store_state(store, &now), 0);
+	sqlite3_hard_heap_limit64(1);
+	void *none = sqlite3_malloc(16);
+	store_release(store);
+	sqlite3_hard_heap_limit64(0);
+	assert_null(none);
+	scratch_run(s, "INSERT INTO events (channel, data) VALUES ('a', 'x')");
+	assert_int_equal(store_changed(store), 1);
+	assert_int_equal(store_state(store, &now), 0);
+	assert_int_equal(now.head, 1);
+	store_close(store);
+}
+
 /* A lock that does not come is said so, after the wait that was asked for. */
 static void locked(void **state)
 {
@@ -280,6 +303,7 @@ int main(void)
 	    TEST(changes_are_seen),
 	    TEST(states),
 	    TEST(moved),
+	    TEST(release_without_memory),
 	    TEST(locked),
 	    cmocka_unit_test(affected_libraries),
 	};
