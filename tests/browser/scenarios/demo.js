@@ -69,6 +69,7 @@ async function tryDemo(undo, stoppedMs) {
 	await first.click('#sign-in button');
 	await until('it is live', async () => (await text(first, 'state')) === 'live');
 	equal([await text(first, 'transport'), await text(first, 'user')], ['stream', 'ann']);
+	await until('it shows what came before', async () => (await lobby(first)).length > 0);
 	const [greeting] = await lobby(first);
 	ok(greeting.startsWith('The demo was started'), greeting);
 
