@@ -281,19 +281,31 @@ static int bind_span(sqlite3_stmt *s, int i, struct span span)
 	return sqlite3_bind_text64(s, i, span.ptr, span.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int bind_event(sqlite3_stmt *s, const struct event *event, int64_t ttl_ms)
+/* The columns of one event, in the order in which bind_event binds them. */
+#define INSERT_ROW  "(?, ifnull(?, 'message'), ?, ?, ?)"
+#define INSERT_INTO "INSERT INTO events (channel, type, data, key, expires_at) VALUES "
+
+enum { ROW_COLUMNS = 5 };
+
+#define TTL_MAX_MS INT64_C(3155760000000) /* as the view has it: 100 years */
+
+/* Binds the event as the statement's row-th, from 0 on; SQLITE_RANGE for a ttl that cannot be. */
+static int bind_event(sqlite3_stmt *s, int row, const struct event *event, int64_t ttl_ms)
 {
 	struct span data = event->data.ptr ? event->data : SPAN("");
-	int rc = bind_span(s, 1, event->channel);
+	int first = row * ROW_COLUMNS + 1;
+	int rc = ttl_ms < 0 || ttl_ms > TTL_MAX_MS ? SQLITE_RANGE : SQLITE_OK;
 
 	if (rc == SQLITE_OK)
-		rc = bind_span(s, 2, event->type);
+		rc = bind_span(s, first, event->channel);
 	if (rc == SQLITE_OK)
-		rc = bind_span(s, 3, data);
+		rc = bind_span(s, first + 1, event->type);
 	if (rc == SQLITE_OK)
-		rc = bind_span(s, 4, event->key);
+		rc = bind_span(s, first + 2, data);
+	if (rc == SQLITE_OK)
+		rc = bind_span(s, first + 3, event->key);
 	if (rc == SQLITE_OK && ttl_ms != 0)
-		rc = sqlite3_bind_int64(s, 5, clock_wall_ms() + ttl_ms);
+		rc = sqlite3_bind_int64(s, first + 4, clock_wall_ms() + ttl_ms);
 	return rc;
 }
 
@@ -317,22 +329,18 @@ static int find_key(struct store *store, const struct event *event, int64_t *seq
 	return store_done(store, s, rc) == -1 || rc == SQLITE_DONE ? -1 : 0;
 }
 
-#define TTL_MAX_MS INT64_C(3155760000000) /* as the view has it: 100 years */
-
 /* Into the table itself: the view's trigger does the same, at a third more of time. */
 static int publish(struct store *store, const struct event *event, int64_t ttl_ms, int64_t *seq)
 {
-	sqlite3_stmt *s = store_statement(store, STORE_PUBLISH,
-	    "INSERT INTO events (channel, type, data, key, expires_at) "
-	    "VALUES (?1, ifnull(?2, 'message'), ?3, ?4, ?5)");
+	sqlite3_stmt *s = store_statement(store, STORE_PUBLISH, INSERT_INTO INSERT_ROW);
 	int rc;
 
 	if (!s)
 		return -1;
-	if (ttl_ms < 0 || ttl_ms > TTL_MAX_MS)
+	rc = bind_event(s, 0, event, ttl_ms);
+	if (rc == SQLITE_RANGE)
 		return store_fail(
 		    store, "ttl must be a number of seconds above 0 and at most 100 years");
-	rc = bind_event(s, event, ttl_ms);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(s);
 	int taken = sqlite3_changes(store->db);
@@ -359,4 +367,25 @@ int store_publish(struct store *store, const struct event *event, int64_t ttl_ms
 	else if (store_commit(store) == -1)
 		result = -1;
 	return result;
+}
+
+#define INSERT_ROWS_4  INSERT_ROW ", " INSERT_ROW ", " INSERT_ROW ", " INSERT_ROW
+#define INSERT_ROWS_16 INSERT_ROWS_4 ", " INSERT_ROWS_4 ", " INSERT_ROWS_4 ", " INSERT_ROWS_4
+
+int store_publish_rows(struct store *store, const struct store_row rows[STORE_ROWS], int64_t *seq)
+{
+	_Static_assert(STORE_ROWS == 16, "the statement takes as many");
+	sqlite3_stmt *s = store_statement(store, STORE_PUBLISH_ROWS, INSERT_INTO INSERT_ROWS_16);
+	int rc = SQLITE_OK;
+
+	if (!s)
+		return -1;
+	for (int i = 0; i < STORE_ROWS && rc == SQLITE_OK; i++)
+		rc = bind_event(s, i, &rows[i].event, rows[i].ttl_ms);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s);
+	if (store_done(store, s, rc) == -1)
+		return -1;
+	*seq = sqlite3_last_insert_rowid(store->db);
+	return 0;
 }

@@ -126,6 +126,19 @@ void store_rollback(struct store *store);
  * failed with the reason. */
 int store_publish(struct store *store, const struct event *event, int64_t ttl_ms, int64_t *seq);
 
+enum { STORE_ROWS = 16 }; /* of one statement of store_publish_rows */
+
+/* An event to be published, and its life (0: it never expires). */
+struct store_row {
+	struct event event;
+	int64_t ttl_ms;
+};
+
+/* Publishes STORE_ROWS events without keys within a batch, all or none, at little more than half
+ * the cost of one by one. *seq is the last one's. Returns 0, or -1 when one is refused; which, and
+ * why, store_publish tells. */
+int store_publish_rows(struct store *store, const struct store_row rows[STORE_ROWS], int64_t *seq);
+
 /* -- revocations.c --------------------------------------------------------------------------- */
 
 struct store_revocation {

@@ -6,8 +6,10 @@
 #ifndef BATCH_H
 #define BATCH_H
 
+#include "draft.h"
 #include "lines.h"
 #include "progress.h"
+#include "store.h"
 #include "verb.h"
 
 struct batch {
@@ -20,6 +22,13 @@ struct batch {
 
 	struct lines lines;
 	struct progress progress;
+	/* Read and not yet in the transaction: they go there in one statement. */
+	struct store_row rows[STORE_ROWS];
+	struct draft drafts[STORE_ROWS]; /* what the rows of JSON lines point into */
+	uint64_t numbers[STORE_ROWS];    /* of their lines */
+	size_t waiting;
+	bool keyed;          /* one of them has a key */
+	uint64_t at;         /* the line that a failure is about */
 	size_t open;         /* events in the transaction */
 	int64_t open_seq;    /* of the newest of them */
 	int64_t open_known;  /* of them, so many were there already */
