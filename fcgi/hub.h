@@ -27,11 +27,12 @@ enum {
 	HUB_BACKLOG = 4 << 20,
 	SERVE_END_MS = 10000, /* for so long an ending, or the rest of an answer, may take */
 	HUB_TURNS_US = 500,   /* of bringing others on, before live ones are looked after */
-	/* So many sockets may be full before nobody else is brought on: what waits in them stands
-	 * before live events in the web server's queue. One that is not read in that time does not.
+	/* While so many sockets are full nobody else is brought on: what waits in them stands
+	 * before live events in the web server's queue, and a web server that is never without work
+	 * leaves a processor to nobody else. One that is not read in that time does not count.
 	 */
-	HUB_FULL = 16,
-	HUB_FULL_MS = 5,
+	HUB_FULL = 1,
+	HUB_FULL_MS = 2,
 };
 
 struct hub {

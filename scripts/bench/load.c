@@ -383,6 +383,9 @@ static void print(const struct load *load)
 		    (double)s->polled / seconds(load->ended_ns - load->begun_ns));
 	print_latency("latency", &s->latency);
 	print_latency("accepted", &s->accepted);
+	print_latency("beside", &s->beside);
+	if (s->past_ns)
+		printf(" past_s=%.6f", seconds(s->past_ns - begun));
 	if (s->publisher)
 		print_publisher(s->publisher);
 	print_usage(load);

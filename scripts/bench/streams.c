@@ -22,6 +22,8 @@ static void finish_if_complete(struct stream *s)
 		return;
 	s->counted = true;
 	s->all->complete++;
+	if (s->group->past)
+		s->all->past_ns = s->all->now_ns;
 }
 
 static void set_open(struct stream *s)
@@ -73,7 +75,10 @@ static void measure(struct streams *all, uint64_t number, uint64_t time)
 		return;
 	/* An event may be here before its publisher knows that it was accepted. */
 	uint64_t accepted = p->accepted[number % PUBLISHER_TIMES];
-	histogram_add(&all->accepted, accepted >= time ? since(all->now_ns, accepted) : 0);
+	uint64_t took = accepted >= time ? since(all->now_ns, accepted) : 0;
+	histogram_add(&all->accepted, took);
+	if (all->opened == all->n && all->complete < all->past)
+		histogram_add(&all->beside, took);
 }
 
 static void on_event(void *context, uint64_t number, uint64_t time)
@@ -234,6 +239,7 @@ void streams_add(struct streams *all, const struct group *group)
 		uint64_t share = (uint64_t)group->stalled;
 		s->stalled = i * share / 100 != (i + 1) * share / 100;
 		all->stalled += s->stalled;
+		all->past += group->past;
 	}
 }
 

@@ -50,15 +50,18 @@ struct streams {
 	struct stream *items;
 	uint64_t n, cap;
 	uint64_t asked, opened, complete, stalled;
+	uint64_t past; /* streams that get what was published before */
 	uint64_t deliveries, bytes;
 	uint64_t wrong; /* out of order, missing, twice */
 	uint64_t gaps, refused, ended;
 	uint64_t polled;
 	bool measuring;
 	uint64_t now_ns, last_ns; /* of this read; of the last event */
+	uint64_t past_ns;         /* when the last of those of the past had all */
 	struct publisher *publisher;
 	struct histogram latency;  /* from just before the publish; polls: of the request */
 	struct histogram accepted; /* from the moment when the publish was accepted */
+	struct histogram beside;   /* the same, while those of the past are open and not done */
 };
 
 /* Room for cap streams; -1 when there is none. */
