@@ -275,6 +275,11 @@ void store_rollback(struct store *store)
 	store_read_end(store, true);
 }
 
+bool store_in_batch(const struct store *store)
+{
+	return sqlite3_get_autocommit(store->db) == 0;
+}
+
 static int bind_span(sqlite3_stmt *s, int i, struct span span)
 {
 	/* A NULL pointer binds NULL. */

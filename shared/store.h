@@ -119,6 +119,9 @@ int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 
+/* Whether a batch is open: a failure of the disk may have undone it. */
+bool store_in_batch(const struct store *store);
+
 /* Publishes, under the same checks as everybody: channel and data; type and key are optional (ptr
  * NULL); ttl_ms 0: it never expires. The event's other fields are not read. *seq is the row's id
  * (final after the commit), or that of the earlier event with the same key. Without store_begin it

@@ -9,23 +9,40 @@
  */
 enum { BATCH_EVENTS = 64 * STORE_ROWS, JSON_GROWTH = 6, JSON_REST = 8192, WHY = STORE_ERROR + 64 };
 
+static void forget_open(struct batch *b)
+{
+	b->open = 0;
+	b->open_known = 0;
+	b->open_seq = 0;
+}
+
 static int commit(struct batch *b, char why[WHY])
 {
 	if (b->open == 0)
 		return 0;
 	if (store_commit(b->store) < 0) {
 		snprintf(why, WHY, "%s", store_error(b->store));
-		b->open = 0;
+		forget_open(b);
 		return -1;
 	}
 	b->count += (int64_t)b->open;
 	b->known += b->open_known;
 	b->last = b->open_seq > b->last ? b->open_seq : b->last;
-	b->open = 0;
-	b->open_known = 0;
-	b->open_seq = 0;
+	forget_open(b);
 	progress_show(&b->progress, b->count);
 	return 0;
+}
+
+/* Says what the log refused, and in which line. */
+static int fail(struct batch *b, uint64_t line, char why[WHY])
+{
+	snprintf(why, WHY, "%s", store_error(b->store));
+	b->at = line;
+	if (b->open == 0)
+		store_rollback(b->store);
+	if (!store_in_batch(b->store))
+		forget_open(b);
+	return -1;
 }
 
 /* Publishes the waiting ones one by one, up to the first that cannot be. */
@@ -35,11 +52,8 @@ static int publish_each(struct batch *b, char why[WHY])
 		int64_t seq;
 		int published = store_publish(b->store, &b->rows[i].event, b->rows[i].ttl_ms, &seq);
 
-		if (published < 0) {
-			snprintf(why, WHY, "%s", store_error(b->store));
-			b->at = b->numbers[i];
-			return -1;
-		}
+		if (published < 0)
+			return fail(b, b->numbers[i], why);
 		b->open++;
 		b->open_known += published == 0;
 		b->open_seq = seq > b->open_seq ? seq : b->open_seq;
@@ -49,21 +63,16 @@ static int publish_each(struct batch *b, char why[WHY])
 
 static int publish_waiting(struct batch *b, char why[WHY])
 {
-	if (b->open == 0 && store_begin(b->store) < 0) {
-		snprintf(why, WHY, "%s", store_error(b->store));
-		b->at = b->numbers[0];
-		return -1;
+	if (b->open == 0 && store_begin(b->store) < 0)
+		return fail(b, b->numbers[0], why);
+	if (b->waiting < STORE_ROWS || b->keyed)
+		return publish_each(b, why);
+	if (store_publish_rows(b->store, b->rows, &b->open_seq) == 0) {
+		b->open += STORE_ROWS;
+		return 0;
 	}
-	/* One that is refused takes the others of its statement with it: then each goes alone. */
-	if (b->waiting < STORE_ROWS || b->keyed ||
-	    store_publish_rows(b->store, b->rows, &b->open_seq) < 0) {
-		int result = publish_each(b, why);
-		if (b->open == 0)
-			store_rollback(b->store);
-		return result;
-	}
-	b->open += STORE_ROWS;
-	return 0;
+	/* One that is refused takes the others of its statement with it: now each goes alone. */
+	return store_in_batch(b->store) ? publish_each(b, why) : fail(b, b->numbers[0], why);
 }
 
 /* Brings those that are waiting into the transaction, and commits a full one. */

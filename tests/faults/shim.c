@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 static struct shim *shim;
-static atomic_uint turn;
+static atomic_uint turn = 1; /* nought would stay nought when mixed, and strike at once */
 static uintptr_t library_from, library_to; /* where libfcgi's code lies */
 static atomic_int watch_fd = -1, watch_mark = -1, dropped;
 

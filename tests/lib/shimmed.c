@@ -27,21 +27,49 @@ static char *find_library(void)
 	return realpath(path, NULL);
 }
 
-int shimmed_setup(void **state)
+struct shimmed *shimmed_open(void)
 {
-	*state = NULL;
 	if (DAEMON_SANITIZED)
-		return 0;
+		return NULL;
 	struct shimmed *s = calloc(1, sizeof(*s));
-	char *library = find_library();
-	if (!s || !library || map_knobs(s))
+	if (!s || map_knobs(s))
 		place_fail(NULL, "no shim: %s", strerror(errno));
 	setenv(SHIM_FILE, s->file, 1);
+	return s;
+}
+
+void shimmed_begin(void)
+{
+	char *library = find_library();
+	if (!library)
+		place_fail(NULL, "no shim: %s", strerror(errno));
 	setenv("LD_PRELOAD", library, 1);
-	s->site = site_open("heartbeat = 1s\nsandbox = no\n");
-	unsetenv("LD_PRELOAD");
 	free(library);
+}
+
+void shimmed_end(void)
+{
+	unsetenv("LD_PRELOAD");
+}
+
+void shimmed_close(struct shimmed *s)
+{
+	if (!s)
+		return;
+	munmap(s->shim, sizeof(*s->shim));
+	unlink(s->file);
+	free(s);
+}
+
+int shimmed_setup(void **state)
+{
+	struct shimmed *s = shimmed_open();
 	*state = s;
+	if (!s)
+		return 0;
+	shimmed_begin();
+	s->site = site_open("heartbeat = 1s\nsandbox = no\n");
+	shimmed_end();
 	return 0;
 }
 
@@ -51,8 +79,6 @@ int shimmed_teardown(void **state)
 	if (!s)
 		return 0;
 	site_close(s->site);
-	munmap(s->shim, sizeof(*s->shim));
-	unlink(s->file);
-	free(s);
+	shimmed_close(s);
 	return 0;
 }
