@@ -23,7 +23,7 @@ LINK     = $(CC) -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 SHARED = buf channel clock config digest event events filter key logger migrate origin paseto random \
          revocations setting store token upkeep utf8
 FCGI   = accept admit answer batch cgi control cookie cursor desk door fanout follower frame handover headers hub \
-         keeper limits listen mail metrics page pager peer policy poll query record reload request resume ring \
+         keeper limits listen mail metrics page pager peer policy poll query receive record reload request resume ring \
          sandbox serve session stream subscriber tailer tend topic verdict visit walk watch wheel
 TOOL   = batch check doctor doctor_crowd doctor_events doctor_headers doctor_http doctor_local \
          doctor_probe doctor_report doctor_server doctor_session doctor_stream draft file init inspect keygen lines mint options progress prune publish revoke \

@@ -1,6 +1,6 @@
 /*
- * A hub's inbox: what other threads want of it, and what it then does. The functions that post are
- * in hub.h; these are the hub's own end, for hub.c. One lock, held for a list operation.
+ * A hub's inbox: what other threads want of it. The functions that post are in hub.h; these are the
+ * hub's own end, for hub.c. What it then does is in receive.c. One lock, held for a list operation.
  */
 #ifndef MAIL_H
 #define MAIL_H
@@ -10,9 +10,35 @@
 #include <stddef.h>
 
 #include "control.h"
+#include "store.h"
 
+struct frame;
 struct hub;
-struct message;
+struct subscriber;
+
+enum message_kind {
+	MESSAGE_FRAMES,
+	MESSAGE_JUMP,
+	MESSAGE_PAGE,
+	MESSAGE_SKIP,
+	MESSAGE_REVOCATION,
+	MESSAGE_RESET,
+	MESSAGE_SUBSCRIBER,
+};
+
+/* A message, and what its kind needs (hub.h, posting). */
+struct message {
+	struct message *next;
+	enum message_kind kind;
+	struct subscriber *subscriber;
+	int64_t from, to; /* page: after, last. skip: after, seq. frames, jump: to is the head */
+	uint64_t id;
+	struct store_revocation revocation;
+	struct store_state state;
+	size_t bytes; /* of the frames */
+	size_t n;
+	struct frame *frames[];
+};
 
 struct inbox {
 	pthread_mutex_t lock;
@@ -35,5 +61,16 @@ void mail_receive(struct hub *hub);
 
 /* Takes no message from now on, and wakes the hub. */
 void mail_close(struct hub *hub);
+
+/* -- receive.c: the hub's thread -------------------------------------------------------------- */
+
+/* Does what the message says. It is the caller's again, without what the hub has taken. */
+void mail_do(struct hub *hub, struct message *message);
+
+/* There is another policy. */
+void mail_renewed(struct hub *hub);
+
+/* All are to end, for this reason. */
+void mail_draining(struct hub *hub, enum bye reason);
 
 #endif
