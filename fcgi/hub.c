@@ -56,14 +56,25 @@ static void let_full_go(struct hub *hub)
 		serve_state(hub, s, SUBSCRIBER_BLOCKED);
 }
 
+static int64_t turn_us(const struct hub *hub)
+{
+	return hub->live_us > HUB_TURNS_US ? hub->live_us : HUB_TURNS_US;
+}
+
+/* Whether another socket may be filled in this turn. */
+static bool may_fill(const struct hub *hub)
+{
+	return (int64_t)hub->full * HUB_TURNS_US < HUB_FULL * turn_us(hub);
+}
+
 /* The ones behind get a bounded turn each, and only for so long before the inbox, where the live
  * events are, is looked into again. */
 static void run_some(struct hub *hub)
 {
-	int64_t until_us = clock_mono_us() + HUB_TURNS_US;
+	int64_t until_us = clock_mono_us() + turn_us(hub);
 
 	let_full_go(hub);
-	while (hub->lists[SUBSCRIBER_RUN] && hub->full < HUB_FULL) {
+	while (hub->lists[SUBSCRIBER_RUN] && may_fill(hub)) {
 		serve_run(hub, hub->lists[SUBSCRIBER_RUN]);
 		if (clock_mono_us() >= until_us)
 			return;
@@ -75,9 +86,18 @@ static int wait_ms(const struct hub *hub)
 {
 	if (!hub->lists[SUBSCRIBER_RUN])
 		return wheel_wait(&hub->wheel, hub->now_ms);
-	if (hub->full < HUB_FULL)
+	if (may_fill(hub))
 		return 0;
 	return (int)(hub->lists[SUBSCRIBER_FULL]->full_ms + HUB_FULL_MS - hub->now_ms);
+}
+
+static void receive(struct hub *hub)
+{
+	int64_t head = hub->ring.head, began_us = clock_mono_us();
+
+	mail_receive(hub);
+	if (hub->ring.head != head)
+		hub->live_us = clock_mono_us() - began_us;
 }
 
 static void *hub_run(void *context)
@@ -90,7 +110,7 @@ static void *hub_run(void *context)
 		read_clocks(hub);
 		for (int i = 0; i < n; i++)
 			handle_event(hub, &events[i]);
-		mail_receive(hub);
+		receive(hub);
 		run_some(hub);
 		wheel_turn(&hub->wheel, hub->now_ms, tend_due, hub);
 		tend_bury(hub);

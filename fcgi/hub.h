@@ -4,8 +4,9 @@
  * others want of it comes through its inbox (one lock); the functions below that post there may be
  * called by any thread.
  *
- * hub.c is the thread, mail.c its inbox, fanout.c hands new events to those who are live, serve.c
- * brings the others on, tend.c keeps the time and buries the ended.
+ * hub.c is the thread, mail.c its inbox, receive.c what it does with what was in there, fanout.c
+ * hands new events to those who are live, serve.c brings the others on, tend.c keeps the time and
+ * buries the ended.
  */
 #ifndef HUB_H
 #define HUB_H
@@ -26,10 +27,14 @@ enum {
 	/* Bytes of frames in the inbox beyond which the tailer waits: the log is the queue. */
 	HUB_BACKLOG = 4 << 20,
 	SERVE_END_MS = 10000, /* for so long an ending, or the rest of an answer, may take */
-	HUB_TURNS_US = 500,   /* of bringing others on, before live ones are looked after */
-	/* While so many sockets are full nobody else is brought on: what waits in them stands
-	 * before live events in the web server's queue, and a web server that is never without work
-	 * leaves a processor to nobody else. One that is not read in that time does not count.
+	/* Of bringing others on, before live ones are looked after; where the live take longer, as
+	 * long as they do: else those behind would stay so under load, and their streams alone
+	 * would bear all of it. */
+	HUB_TURNS_US = 500,
+	/* While so many sockets are full, for each HUB_TURNS_US of a turn, nobody else is brought
+	 * on: what waits in them stands before live events in the web server's queue, and a web
+	 * server that is never without work leaves a processor to nobody else. One that is not read
+	 * in that time does not count.
 	 */
 	HUB_FULL = 1,
 	HUB_FULL_MS = 2,
@@ -59,6 +64,7 @@ struct hub {
 	struct timer second;
 	int64_t now_ms; /* monotonic, read once a round */
 	int64_t wall_ms;
+	int64_t live_us;   /* how long the last new events took to be sent to the live */
 	int64_t offset_ms; /* wall minus monotonic, to notice that the wall clock was set */
 	enum bye draining; /* why all are to end; BYE_NONE: they are not */
 	bool stop;
