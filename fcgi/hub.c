@@ -52,7 +52,7 @@ static void let_full_go(struct hub *hub)
 {
 	struct subscriber *s;
 
-	while ((s = hub->lists[SUBSCRIBER_FULL]) && hub->now_ms - s->full_ms >= HUB_FULL_MS)
+	while ((s = hub->lists[SUBSCRIBER_FULL]) && hub->now_ms - s->waits_ms >= HUB_FULL_MS)
 		serve_state(hub, s, SUBSCRIBER_BLOCKED);
 }
 
@@ -88,7 +88,7 @@ static int wait_ms(const struct hub *hub)
 		return wheel_wait(&hub->wheel, hub->now_ms);
 	if (may_fill(hub))
 		return 0;
-	return (int)(hub->lists[SUBSCRIBER_FULL]->full_ms + HUB_FULL_MS - hub->now_ms);
+	return (int)(hub->lists[SUBSCRIBER_FULL]->waits_ms + HUB_FULL_MS - hub->now_ms);
 }
 
 static void receive(struct hub *hub)

@@ -112,7 +112,7 @@ static void block(struct hub *hub, struct subscriber *s)
 {
 	if (s->state == SUBSCRIBER_ENDED)
 		return;
-	s->full_ms = hub->now_ms;
+	s->waits_ms = hub->now_ms;
 	serve_state(hub, s, SUBSCRIBER_FULL);
 	watch(hub, s, true);
 }
@@ -156,7 +156,7 @@ static bool ask_skip(struct hub *hub, struct subscriber *s)
 		s->patient--;
 		return false;
 	}
-	s->asked_ms = hub->now_ms;
+	s->waits_ms = hub->now_ms;
 	pager_skip(hub->site.pager, hub, s->id, c->seq, s->filter);
 	return true;
 }
@@ -171,7 +171,7 @@ static bool fill_from_page(struct hub *hub, struct subscriber *s, const struct r
 		return false;
 	struct page *page = pages_find(hub->site.pages, at, hub->epoch);
 	if (!page) {
-		s->asked_ms = hub->now_ms;
+		s->waits_ms = hub->now_ms;
 		pager_want(hub->site.pager, hub, at, hub->epoch);
 		return false;
 	}

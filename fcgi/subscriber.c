@@ -13,7 +13,7 @@ struct subscriber *subscriber_new(struct filter *filter, struct claims *claims)
 	s->peer.fd = -1;
 	s->filter = filter_ref(filter);
 	s->claims = claims ? token_ref(claims) : NULL;
-	s->n_members = n;
+	s->n_members = (uint16_t)n; /* up to FILTER_MAX */
 	return s;
 }
 

@@ -37,14 +37,14 @@ struct membership {
 struct subscriber {
 	struct peer peer;
 	uint8_t state;
-	uint8_t form;      /* enum frame_form */
-	uint8_t end;       /* why it is to end or has ended (metrics.h); BYE_NONE: it is not */
-	bool answer;       /* no subscriber, but the rest of a short answer: its carry */
-	bool closing;      /* the ending was begun: only the carry is still to be sent */
-	bool barren;       /* the last page had nothing for it */
+	uint8_t form; /* enum frame_form */
+	uint8_t end;  /* why it is to end or has ended (metrics.h); BYE_NONE: it is not */
+	bool answer;  /* no subscriber, but the rest of a short answer: its carry */
+	bool closing; /* the ending was begun: only the carry is still to be sent */
+	bool barren;  /* the last page had nothing for it */
+	uint16_t n_members;
 	struct poll *poll; /* a waiting poll; NULL: none */
-	size_t n_members;
-	int64_t last_ms; /* monotonic: when it was last sent anything */
+	int64_t last_ms;   /* monotonic: when it was last sent anything */
 	uint64_t events, bytes;
 	uint64_t tick;            /* the tick it was made dirty in */
 	struct subscriber *dirty; /* the next one with several topics hit in this tick */
@@ -53,17 +53,17 @@ struct subscriber {
 	struct subscriber *all_prev, *all_next; /* in the hub's list of all */
 	uint8_t *carry;                         /* bytes to be sent before all else */
 	uint32_t carry_len;
-	uint16_t patient; /* pages to read before asking again where to go on */
-	struct cursor cursor;
+	uint16_t patient;            /* pages to read before asking again where to go on */
 	char epoch[EVENT_EPOCH + 1]; /* of the log that the cursor belongs to */
+	struct cursor cursor;
 	struct filter *filter;
 	struct claims *claims; /* NULL: public channels only */
 	int64_t ends_ms;       /* wall: the session ends; 0: never */
 	struct lease lease;
 	uint64_t id;
 	int64_t opened_ms; /* monotonic */
-	int64_t full_ms;   /* monotonic: when its socket was full */
-	int64_t asked_ms;  /* monotonic: when it last asked for a page */
+	int64_t waits_ms;  /* monotonic: since when it waits for its socket, or for a page it asked
+			      for */
 	char address[48];
 	struct membership members[];
 };

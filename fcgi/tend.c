@@ -97,7 +97,7 @@ static void look_again(struct hub *hub, struct subscriber *s)
 
 	if (strange && hub->now_ms - s->opened_ms > TEND_STRANGE_MS)
 		serve_end(hub, s, s->poll ? BYE_NONE : END_BROKEN);
-	else if (s->state == SUBSCRIBER_WAIT_PAGE && hub->now_ms - s->asked_ms >= TEND_ASK_MS)
+	else if (s->state == SUBSCRIBER_WAIT_PAGE && hub->now_ms - s->waits_ms >= TEND_ASK_MS)
 		serve_state(hub, s, SUBSCRIBER_RUN);
 }
 
