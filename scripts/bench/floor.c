@@ -8,23 +8,27 @@
  *   floor tcp PORT FIFO
  *       a web server for any number of streams, that sends each line of the FIFO to each of them
  *       as an event
+ *   floor fcgi SOCKET FIFO
+ *       the same behind a web server that speaks FastCGI on that unix socket
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { STREAMS = 19000, EVENTS = 512, BYTES = 65536 };
+enum { STREAMS = 19000, EVENTS = 512, BYTES = 65536, RECORD = 8 };
 
 static _Noreturn void fail(const char *what)
 {
@@ -128,10 +132,19 @@ static int run_unix(long n, long events, double rate, size_t size)
 	return 0;
 }
 
-/* -- TCP
- * ---------------------------------------------------------------------------------------------- */
+/* -- a server
+ * ----------------------------------------------------------------------------------------- */
+
+/* What it says, in the words of HTTP or of FastCGI. */
+struct speech {
+	const char *stream, *nothing;
+	size_t stream_len, nothing_len;
+	size_t (*event)(char *out, const char *event, size_t len);
+	bool closes; /* after saying that there is nothing */
+};
 
 struct server {
+	const struct speech *speech;
 	int epoll, listener, fifo;
 	int streams[STREAMS];
 	size_t n;
@@ -139,6 +152,52 @@ struct server {
 	size_t len;
 	unsigned long events;
 };
+
+/* As a chunk (RFC 9112, section 7.1). */
+static size_t chunk(char *out, const char *event, size_t len)
+{
+	size_t n = (size_t)sprintf(out, "%zx\r\n", len);
+
+	memcpy(out + n, event, len);
+	memcpy(out + n + len, "\r\n", 2);
+	return n + len + 2;
+}
+
+/* As a STDOUT record of request 1 (FastCGI 1.0, section 3.3): web servers begin there. */
+static size_t record(char *out, const char *event, size_t len)
+{
+	const char header[RECORD] = {1, 6, 0, 1, (char)(len >> 8), (char)len, 0, 0};
+
+	memcpy(out, header, RECORD);
+	memcpy(out + RECORD, event, len);
+	return RECORD + len;
+}
+
+#define HTTP_STREAM                                                                                \
+	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define HTTP_NOTHING "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+#define FCGI_STREAM  "\1\6\0\1\0\x23\0\0Content-Type: text/event-stream\r\n\r\n"
+#define FCGI_NOTHING                                                                               \
+	"\1\6\0\1\0\x19\0\0Status: 404 Not Found\r\n\r\n\1\6\0\1\0\0\0\0"                          \
+	"\1\3\0\1\0\x8\0\0\0\0\0\0\0\0\0\0"
+
+static const struct speech http = {
+    HTTP_STREAM, HTTP_NOTHING, sizeof(HTTP_STREAM) - 1, sizeof(HTTP_NOTHING) - 1, chunk, false};
+static const struct speech fcgi = {
+    FCGI_STREAM, FCGI_NOTHING, sizeof(FCGI_STREAM) - 1, sizeof(FCGI_NOTHING) - 1, record, true};
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return -1;
+	strcpy(at.sun_path, path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 4096))
+		fail("floor: listen");
+	return fd;
+}
 
 static int listen_on(int port)
 {
@@ -162,12 +221,16 @@ static void take_connection(struct server *s)
 	watch(s->epoll, fd);
 }
 
+/* A client that has gone is told by epoll. */
+static void say(int fd, const char *bytes, size_t len)
+{
+	if (send(fd, bytes, len, MSG_NOSIGNAL) < 0)
+		return;
+}
+
 /* A request is expected to come in one piece. */
 static void take_request(struct server *s, int fd)
 {
-	static const char stream[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-				     "Transfer-Encoding: chunked\r\n\r\n";
-	static const char nothing[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 	char request[8192];
 	ssize_t n = recv(fd, request, sizeof(request), MSG_DONTWAIT);
 
@@ -176,25 +239,25 @@ static void take_request(struct server *s, int fd)
 			if (s->streams[i] == fd)
 				s->streams[i] = s->streams[--s->n];
 		close(fd);
-	} else if (n > 11 && memcmp(request, "GET /events", 11) == 0 && s->n < STREAMS) {
+	} else if (memmem(request, (size_t)n, "/events", 7) && s->n < STREAMS) {
 		s->streams[s->n++] = fd;
-		if (send(fd, stream, sizeof(stream) - 1, MSG_NOSIGNAL) < 0)
-			return;
-	} else if (send(fd, nothing, sizeof(nothing) - 1, MSG_NOSIGNAL) < 0) {
-		return;
+		say(fd, s->speech->stream, s->speech->stream_len);
+	} else {
+		say(fd, s->speech->nothing, s->speech->nothing_len);
+		if (s->speech->closes)
+			close(fd);
 	}
 }
 
 static void send_event(struct server *s, const char *line, size_t len)
 {
-	char event[BYTES + 256], chunk[BYTES + 512];
+	char event[BYTES + 256], said[BYTES + 512];
 
 	int size =
 	    snprintf(event, sizeof(event), "id: %lu\ndata: %.*s\n\n", ++s->events, (int)len, line);
-	int total = snprintf(chunk, sizeof(chunk), "%x\r\n%.*s\r\n", (unsigned)size, size, event);
+	size_t total = s->speech->event(said, event, (size_t)size);
 	for (size_t i = 0; i < s->n; i++)
-		if (send(s->streams[i], chunk, (size_t)total, MSG_NOSIGNAL) < 0)
-			continue; /* its end is told by epoll */
+		say(s->streams[i], said, total);
 }
 
 static void take_lines(struct server *s)
@@ -213,18 +276,19 @@ static void take_lines(struct server *s)
 	memmove(s->lines, from, s->len);
 }
 
-static int run_tcp(int port, const char *fifo)
+static int run_server(const struct speech *speech, int listener, const char *fifo)
 {
 	static struct server s;
 	struct epoll_event events[EVENTS];
 
+	s.speech = speech;
 	s.epoll = epoll_of();
 	s.fifo = open(
 	    fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* also for writing, so that it never ends */
 	if (s.fifo < 0)
 		fail(fifo);
 	watch(s.epoll, s.fifo);
-	s.listener = listen_on(port);
+	s.listener = listener;
 	watch(s.epoll, s.listener);
 	for (;;) {
 		int n = epoll_wait(s.epoll, events, EVENTS, -1);
@@ -246,7 +310,10 @@ int main(int argc, char **argv)
 		return run_unix(strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10),
 		    strtod(argv[4], NULL), (size_t)strtol(argv[5], NULL, 10));
 	if (argc == 4 && strcmp(argv[1], "tcp") == 0)
-		return run_tcp((int)strtol(argv[2], NULL, 10), argv[3]);
-	fprintf(stderr, "usage: floor unix STREAMS EVENTS RATE SIZE | floor tcp PORT FIFO\n");
+		return run_server(&http, listen_on((int)strtol(argv[2], NULL, 10)), argv[3]);
+	if (argc == 4 && strcmp(argv[1], "fcgi") == 0)
+		return run_server(&fcgi, listen_at(argv[2]), argv[3]);
+	fprintf(stderr, "usage: floor unix STREAMS EVENTS RATE SIZE | floor tcp PORT FIFO | "
+			"floor fcgi SOCKET FIFO\n");
 	return 2;
 }

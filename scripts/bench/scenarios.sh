@@ -5,12 +5,12 @@
 # NAME|ROUNDS|CONTESTANTS|WHAT
 table='
 saturated|3|sluice-lighttpd sluice-nginx nchan better-sse floor|1,000 streams, events of 120 bytes as fast as they can be published
-gentle|3|sluice-lighttpd sluice-nginx nchan floor-unix|5,000 streams, 5 events/s
+gentle|3|sluice-lighttpd sluice-nginx nchan floor-unix floor-lighttpd|5,000 streams, 5 events/s
 scale-100|3|sluice-lighttpd sluice-nginx nchan better-sse php floor|100 streams, 5 events/s
 scale-1000|3|sluice-lighttpd sluice-nginx nchan better-sse floor|1,000 streams, 5 events/s
 scale-5000|3|sluice-lighttpd sluice-nginx nchan better-sse floor|5,000 streams, 5 events/s
 scale-8900|3|sluice-lighttpd sluice-nginx nchan better-sse floor|8,900 streams, 5 events/s
-memory|3|sluice-lighttpd sluice-nginx nchan better-sse|8,900 idle streams
+memory|3|sluice-lighttpd sluice-nginx nchan better-sse floor-lighttpd|8,900 idle streams
 replay-ring|3|sluice-lighttpd nchan|1,000 streams open 1,000 events back, which the ring holds
 replay-cold|3|sluice-lighttpd nchan|the same just after a start: the events come from SQLite
 storm|3|sluice-lighttpd hello|5,000 streams come back at once, 100 events behind; a libfcgi hello-world answers 5,000 requests
@@ -31,7 +31,7 @@ big-polls|3|empty big|polls, likewise
 '
 
 # What `bench-quick` runs, once each and smaller, and who is left out of it.
-quick_absent='better-sse floor'
+quick_absent='better-sse floor floor-lighttpd'
 quick_scenarios='saturated gentle replay-ring replay-cold latency channels polls publish-lines publish-one'
 
 # -- the work ---------------------------------------------------------------------------------------------
@@ -236,6 +236,7 @@ saturated|throughput, behind lighttpd, to nchan|sluice-lighttpd.per_s|nchan.per_
 gentle|responder, CPU per delivery, to a bare loop of send|sluice-lighttpd.responder_us|floor-unix.responder_us|<=|1.15
 gentle|whole chain, CPU per delivery, to nchan|sluice-lighttpd.chain_us|nchan.chain_us|<=|1.5
 gentle|p99 of latency, to nchan|sluice-lighttpd.latency_p99_ms|nchan.latency_p99_ms|<=|1.1
+gentle|the same, to a bare FastCGI loop behind the same lighttpd|sluice-lighttpd.latency_p99_ms|floor-lighttpd.latency_p99_ms|<=|1.1
 memory|responder, bytes per stream|sluice-lighttpd.responder_stream_b|1|<=|1024
 memory|whole chain, to nchan|sluice-lighttpd.chain_stream_b|nchan.chain_stream_b|<=|0.6
 replay-ring|events/s, to nchan|sluice-lighttpd.per_s|nchan.per_s|>=|5

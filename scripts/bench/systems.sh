@@ -253,3 +253,17 @@ floor_start() {
 }
 floor_path() { echo /events; }
 floor_publish() { publish=(--publish pipe --target "$dir/events"); }
+
+# -- the floor behind lighttpd: what no FastCGI responder can be under ----------------------------------------
+
+floor-lighttpd_start() {
+	port=$(free_port)
+	mkfifo "$dir/events"
+	own responder "$bench/floor" fcgi "$dir/floor.sock" "$dir/events"
+	watches responder $!
+	await 10 test -S "$dir/floor.sock" || die "the floor does not start: $(cat "$dir/responder.log")"
+	lighttpd_before "$dir/floor.sock"
+	await 10 answers / || die "lighttpd does not answer: $(cat "$dir/error.log")"
+}
+floor-lighttpd_path() { floor_path; }
+floor-lighttpd_publish() { floor_publish; }
