@@ -58,7 +58,9 @@ static void let_full_go(struct hub *hub)
 
 static int64_t turn_us(const struct hub *hub)
 {
-	return hub->live_us > HUB_TURNS_US ? hub->live_us : HUB_TURNS_US;
+	if (hub->live_us < HUB_TURNS_US)
+		return HUB_TURNS_US;
+	return hub->live_us < HUB_TURNS_MAX_US ? hub->live_us : HUB_TURNS_MAX_US;
 }
 
 /* Whether another socket may be filled in this turn. */

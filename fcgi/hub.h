@@ -31,6 +31,7 @@ enum {
 	 * long as they do: else those behind would stay so under load, and their streams alone
 	 * would bear all of it. */
 	HUB_TURNS_US = 500,
+	HUB_TURNS_MAX_US = 20000, /* a pause of the machine's is not to become one of ours */
 	/* While so many sockets are full, for each HUB_TURNS_US of a turn, nobody else is brought
 	 * on: what waits in them stands before live events in the web server's queue, and a web
 	 * server that is never without work leaves a processor to nobody else. One that is not read
