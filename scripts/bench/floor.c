@@ -191,10 +191,9 @@ static int listen_at(const char *path)
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (strlen(path) >= sizeof(at.sun_path))
-		return -1;
-	strcpy(at.sun_path, path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 4096))
+	int len = snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	if (len < 0 || (size_t)len >= sizeof(at.sun_path) || fd < 0 ||
+	    bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 4096))
 		fail("floor: listen");
 	return fd;
 }
