@@ -275,11 +275,6 @@ void store_rollback(struct store *store)
 	store_read_end(store, true);
 }
 
-bool store_in_batch(const struct store *store)
-{
-	return sqlite3_get_autocommit(store->db) == 0;
-}
-
 static int bind_span(sqlite3_stmt *s, int i, struct span span)
 {
 	/* A NULL pointer binds NULL. */
@@ -359,7 +354,7 @@ static int publish(struct store *store, const struct event *event, int64_t ttl_m
 
 int store_publish(struct store *store, const struct event *event, int64_t ttl_ms, int64_t *seq)
 {
-	bool own = sqlite3_get_autocommit(store->db) != 0;
+	bool own = !store_in_transaction(store);
 	int result;
 
 	if (own && store_begin(store) == -1)

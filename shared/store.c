@@ -67,6 +67,11 @@ int store_run(struct store *store, enum store_statement which, const char *sql)
 	return s ? store_done(store, s, sqlite3_step(s)) : -1;
 }
 
+bool store_in_transaction(const struct store *store)
+{
+	return sqlite3_get_autocommit(store->db) == 0;
+}
+
 int store_start(struct store *store, enum store_statement which, const char *sql)
 {
 	/* Made now: a transaction that memory is too short to end would show the same moment of the
@@ -78,7 +83,7 @@ int store_start(struct store *store, enum store_statement which, const char *sql
 
 int store_read_begin(struct store *store, bool *own)
 {
-	*own = sqlite3_get_autocommit(store->db) != 0;
+	*own = !store_in_transaction(store);
 	return *own ? store_start(store, STORE_BEGIN_READ, "BEGIN") : 0;
 }
 
@@ -89,7 +94,7 @@ void store_read_end(struct store *store, bool own)
 	/* A transaction that only read is as well ended by either; the reason of an earlier failure
 	 * is what the caller wants to know. */
 	memcpy(kept, store->error, sizeof(kept));
-	if (own && !sqlite3_get_autocommit(store->db))
+	if (own && store_in_transaction(store))
 		store_run(store, STORE_ROLLBACK, "ROLLBACK");
 	memcpy(store->error, kept, sizeof(kept));
 }
@@ -298,7 +303,7 @@ int store_hold(struct store *store)
 
 void store_release(struct store *store)
 {
-	store_read_end(store, !sqlite3_get_autocommit(store->db));
+	store_read_end(store, true);
 }
 
 int store_changed(struct store *store)

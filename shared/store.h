@@ -62,6 +62,10 @@ int store_hold(struct store *store);
 /* Ends it; does nothing where none was started. */
 void store_release(struct store *store);
 
+/* Whether a transaction is open, one of store_hold or a batch: a failure of the disk may have
+ * undone it. */
+bool store_in_transaction(const struct store *store);
+
 /* Sets how long a write waits for other writers' locks, in ms (5000 at the start). */
 void store_patience(struct store *store, int ms);
 
@@ -118,9 +122,6 @@ int store_limit_data(struct store *store, int64_t bytes);
 int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
-
-/* Whether a batch is open: a failure of the disk may have undone it. */
-bool store_in_batch(const struct store *store);
 
 /* Publishes, under the same checks as everybody: channel and data; type and key are optional (ptr
  * NULL); ttl_ms 0: it never expires. The event's other fields are not read. *seq is the row's id

@@ -98,6 +98,16 @@ lighttpd_before() {
 	watches web $!
 }
 
+# behind_lighttpd SOCKET COMMAND...: a FastCGI program that listens there, and lighttpd in front of it.
+behind_lighttpd() {
+	port=$(free_port)
+	own responder "${@:2}"
+	watches responder $!
+	await 10 test -S "$1" || die "$2 does not start: $(cat "$dir/responder.log")"
+	lighttpd_before "$1"
+	await 10 answers / || die "lighttpd does not answer: $(cat "$dir/error.log")"
+}
+
 # nginx with one worker; the lines of its http section are read from stdin.
 nginx_with() {
 	cat >"$dir/nginx.conf" <<-END
@@ -154,14 +164,7 @@ sluice-nginx_publish() { sluice_publish "$1"; }
 
 # -- a libfcgi hello-world behind lighttpd, which answers and does nothing else ------------------------------
 
-hello_start() {
-	port=$(free_port)
-	own responder "$bench/hello" "$dir/hello.sock"
-	watches responder $!
-	await 10 test -S "$dir/hello.sock" || die "hello does not start"
-	lighttpd_before "$dir/hello.sock"
-	await 10 answers / || die "lighttpd does not answer: $(cat "$dir/error.log")"
-}
+hello_start() { behind_lighttpd "$dir/hello.sock" "$bench/hello" "$dir/hello.sock"; }
 hello_path() { echo /; }
 hello_publish() { publish=(); }
 
@@ -257,13 +260,8 @@ floor_publish() { publish=(--publish pipe --target "$dir/events"); }
 # -- the floor behind lighttpd: what no FastCGI responder can be under ----------------------------------------
 
 floor-lighttpd_start() {
-	port=$(free_port)
 	mkfifo "$dir/events"
-	own responder "$bench/floor" fcgi "$dir/floor.sock" "$dir/events"
-	watches responder $!
-	await 10 test -S "$dir/floor.sock" || die "the floor does not start: $(cat "$dir/responder.log")"
-	lighttpd_before "$dir/floor.sock"
-	await 10 answers / || die "lighttpd does not answer: $(cat "$dir/error.log")"
+	behind_lighttpd "$dir/floor.sock" "$bench/floor" fcgi "$dir/floor.sock" "$dir/events"
 }
 floor-lighttpd_path() { floor_path; }
 floor-lighttpd_publish() { floor_publish; }

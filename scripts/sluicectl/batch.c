@@ -40,7 +40,7 @@ static int fail(struct batch *b, uint64_t line, char why[WHY])
 	b->at = line;
 	if (b->open == 0)
 		store_rollback(b->store);
-	if (!store_in_batch(b->store))
+	if (!store_in_transaction(b->store))
 		forget_open(b);
 	return -1;
 }
@@ -72,7 +72,7 @@ static int publish_waiting(struct batch *b, char why[WHY])
 		return 0;
 	}
 	/* One that is refused takes the others of its statement with it: now each goes alone. */
-	return store_in_batch(b->store) ? publish_each(b, why) : fail(b, b->numbers[0], why);
+	return store_in_transaction(b->store) ? publish_each(b, why) : fail(b, b->numbers[0], why);
 }
 
 /* Brings those that are waiting into the transaction, and commits a full one. */

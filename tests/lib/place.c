@@ -252,8 +252,8 @@ int place_run(const struct place *place, const char *const argv[], const char *i
 }
 
 /* Runs sluicectl with fixed arguments first, then those of the list. */
-static int run_tool(const struct place *place, char **output, const char *const *first,
-    const char *argument, va_list args)
+static int run_tool(const struct place *place, const char *input, char **output,
+    const char *const *first, const char *argument, va_list args)
 {
 	char tool[PLACE_PATH + 16];
 	snprintf(tool, sizeof(tool), "%s/sluicectl", place->build);
@@ -265,7 +265,7 @@ static int run_tool(const struct place *place, char **output, const char *const 
 		argv[n++] = argument;
 	if (argument)
 		place_fail(place, "too many arguments for sluicectl");
-	return place_run(place, argv, NULL, output);
+	return place_run(place, argv, input, output);
 }
 
 int place_tool(const struct place *place, char **output, const char *argument, ...)
@@ -273,7 +273,18 @@ int place_tool(const struct place *place, char **output, const char *argument, .
 	const char *const first[] = {"-c", place->conf, NULL};
 	va_list args;
 	va_start(args, argument);
-	int status = run_tool(place, output, first, argument, args);
+	int status = run_tool(place, NULL, output, first, argument, args);
+	va_end(args);
+	return status;
+}
+
+int place_feed(
+    const struct place *place, const char *input, char **output, const char *argument, ...)
+{
+	const char *const first[] = {"-c", place->conf, NULL};
+	va_list args;
+	va_start(args, argument);
+	int status = run_tool(place, input, output, first, argument, args);
 	va_end(args);
 	return status;
 }
@@ -284,7 +295,7 @@ char *place_mint(const struct place *place, const char *argument, ...)
 	char *token = NULL;
 	va_list args;
 	va_start(args, argument);
-	int status = run_tool(place, &token, first, argument, args);
+	int status = run_tool(place, NULL, &token, first, argument, args);
 	va_end(args);
 	if (status)
 		place_fail(place, "sluicectl mint: exit %d: %s", status, token);

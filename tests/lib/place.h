@@ -45,6 +45,10 @@ int place_run(
 int place_tool(const struct place *place, char **output, const char *argument, ...)
     __attribute__((sentinel));
 
+/* The same with the input on its stdin. */
+int place_feed(const struct place *place, const char *input, char **output, const char *argument,
+    ...) __attribute__((sentinel));
+
 /* The token that `sluicectl mint` prints for the arguments (ended by NULL); free it. */
 char *place_mint(const struct place *place, const char *argument, ...) __attribute__((sentinel));
 

@@ -61,13 +61,10 @@ static int teardown(void **state)
 /* Publishes all while one in so many calls fails; whether one did. */
 static bool publish(struct world *w, enum shim_knob knob, int one_in, char **output)
 {
-	char tool[PLACE_PATH + 16];
-	snprintf(tool, sizeof(tool), "%s/sluicectl", w->place->build);
-	const char *const argv[] = {
-	    tool, "-c", w->place->conf, "publish", "--channel", "a", "--lines", NULL};
 	atomic_store(&w->shimmed->shim->knobs[knob], one_in);
 	shimmed_begin();
-	int status = place_run(w->place, argv, w->input.data, output);
+	int status = place_feed(
+	    w->place, w->input.data, output, "publish", "--channel", "a", "--lines", NULL);
 	shimmed_end();
 	atomic_store(&w->shimmed->shim->knobs[knob], 0);
 	return status != 0;

@@ -61,13 +61,9 @@ static void add_numbers(struct world *w, int from, int to, bool json)
 /* Publishes the input on the channel a; returns the exit code. */
 static int publish(struct world *w, bool json, char **output)
 {
-	char tool[PLACE_PATH + 16];
-
-	snprintf(tool, sizeof(tool), "%s/sluicectl", w->place->build);
-	const char *const argv[] = {tool, "-c", w->place->conf, "publish", "--channel", "a",
-	    "--lines", json ? "--json" : NULL, NULL};
 	assert_false(w->input.failed);
-	int status = place_run(w->place, argv, w->input.data, output);
+	int status = place_feed(w->place, w->input.data, output, "publish", "--channel", "a",
+	    "--lines", json ? "--json" : NULL, NULL);
 	buf_clear(&w->input);
 	return status;
 }

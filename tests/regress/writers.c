@@ -58,19 +58,16 @@ static void write_sql(const struct place *place, unsigned seed)
 
 static void write_tool(const struct place *place, unsigned seed)
 {
-	char tool[PLACE_PATH + 16], channel[16], lines[4096];
-	snprintf(tool, sizeof(tool), "%s/sluicectl", place->build);
+	char channel[16], lines[4096];
 	for (int round = 0; round < TOOL_ROUNDS; round++) {
 		size_t n = 0;
 		snprintf(channel, sizeof(channel), "c/%d", rand_r(&seed) % CHANNELS);
 		for (int i = rand_r(&seed) % 40; i >= 0; i--)
 			n += (size_t)snprintf(
 			    lines + n, sizeof(lines) - n, "tool %d %d\n", round, i);
-		const char *const batch[] = {
-		    tool, "-c", place->conf, "publish", "--channel", channel, "--lines", NULL};
-		const char *const one[] = {
-		    tool, "-c", place->conf, "publish", "--channel", channel, "one", NULL};
-		if (place_run(place, batch, lines, NULL) || place_run(place, one, NULL, NULL))
+		if (place_feed(
+			place, lines, NULL, "publish", "--channel", channel, "--lines", NULL) ||
+		    place_tool(place, NULL, "publish", "--channel", channel, "one", NULL))
 			_exit(2);
 	}
 }

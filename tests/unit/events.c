@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "log.h"
 #include "store_internal.h"
 
@@ -400,7 +401,9 @@ static void publishing_gives_the_id(void **state)
 	assert_int_equal(store_publish(store, &HELLO, 0, &seq), 1);
 	assert_int_equal(seq, 1);
 	sql_run(db, "INSERT INTO publish (channel, data) VALUES ('a', 'd'), ('a', 'd')");
+	int64_t before = clock_wall_ms();
 	assert_int_equal(store_publish(store, &keyed, 1500, &seq), 1);
+	int64_t after = clock_wall_ms();
 	assert_int_equal(seq, 4);
 	assert_int_equal(store_publish(store, &HELLO, 0, &seq), 1);
 	assert_int_equal(store_publish(store, &keyed, 0, &seq), 0);
@@ -411,6 +414,8 @@ static void publishing_gives_the_id(void **state)
 		"SELECT type = 't' AND data = '' AND key = 'k' "
 		"AND expires_at - created_at BETWEEN 1 AND 1500 FROM events WHERE id = 4"),
 	    1);
+	assert_in_range(sql_number(db, "SELECT expires_at FROM events WHERE id = 4"), before + 1500,
+	    after + 1500);
 	assert_int_equal(
 	    sql_number(db, "SELECT type = 'message' AND data = 'hello' AND key IS NULL "
 			   "AND expires_at IS NULL FROM events WHERE id = 5"),
@@ -437,7 +442,9 @@ static void rows_at_once(void **state)
 	rows[1].event.type = SPAN("t");
 	rows[2].event.channel = SPAN("b");
 	assert_int_equal(store_begin(store), 0);
+	int64_t before = clock_wall_ms();
 	assert_int_equal(store_publish_rows(store, rows, &seq), 0);
+	int64_t after = clock_wall_ms();
 	assert_int_equal(seq, STORE_ROWS);
 	rows[STORE_ROWS - 1].event.channel = SPAN("a b");
 	assert_int_equal(store_publish_rows(store, rows, &seq), -1);
@@ -457,6 +464,10 @@ static void rows_at_once(void **state)
 	    sql_number(db, "SELECT count(*) FROM events WHERE id <= 16 AND "
 			   "id % 2 = 0 AND expires_at - created_at BETWEEN 1 AND 1000"),
 	    STORE_ROWS / 2);
+	assert_in_range(
+	    sql_number(db, "SELECT min(expires_at) FROM events"), before + 1000, after + 1000);
+	assert_in_range(
+	    sql_number(db, "SELECT max(expires_at) FROM events"), before + 1000, after + 1000);
 	sqlite3_close(db);
 	store_close(store);
 }
