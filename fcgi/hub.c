@@ -58,9 +58,11 @@ static void let_full_go(struct hub *hub)
 
 static int64_t turn_us(const struct hub *hub)
 {
-	if (hub->live_us < HUB_TURNS_US)
+	int64_t live_us = hub_live_us(hub);
+
+	if (live_us < HUB_TURNS_US)
 		return HUB_TURNS_US;
-	return hub->live_us < HUB_TURNS_MAX_US ? hub->live_us : HUB_TURNS_MAX_US;
+	return live_us < HUB_TURNS_MAX_US ? live_us : HUB_TURNS_MAX_US;
 }
 
 /* Whether another socket may be filled in this turn. */
@@ -99,7 +101,8 @@ static void receive(struct hub *hub)
 
 	mail_receive(hub);
 	if (hub->ring.head != head)
-		hub->live_us = clock_mono_us() - began_us;
+		atomic_store_explicit(
+		    &hub->live_us, clock_mono_us() - began_us, memory_order_relaxed);
 }
 
 static void *hub_run(void *context)

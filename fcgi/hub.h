@@ -51,6 +51,7 @@ struct hub {
 	struct inbox inbox;
 	/* Subscribers, those in the inbox too: for who waits for the hub to empty. */
 	atomic_long count;
+	_Atomic int64_t live_us; /* written by the hub's thread */
 
 	/* From here on the hub's thread alone. */
 	struct ring ring;
@@ -65,7 +66,6 @@ struct hub {
 	struct timer second;
 	int64_t now_ms; /* monotonic, read once a round */
 	int64_t wall_ms;
-	int64_t live_us;   /* how long the last new events took to be sent to the live */
 	int64_t offset_ms; /* wall minus monotonic, to notice that the wall clock was set */
 	enum bye draining; /* why all are to end; BYE_NONE: they are not */
 	bool stop;
@@ -85,6 +85,12 @@ void hub_stop(struct hub *hub);
 
 /* Stops and frees. NULL does nothing. */
 void hub_free(struct hub *hub);
+
+/* How long the last new events took to be sent to the live, in microseconds. Any thread. */
+static inline int64_t hub_live_us(const struct hub *hub)
+{
+	return atomic_load_explicit(&hub->live_us, memory_order_relaxed);
+}
 
 /* -- posting: any thread --------------------------------------------------------------------- */
 
