@@ -37,7 +37,7 @@ enum { SERIES_FIRST_US = 50, SERIES_COARSE_US = 500, SERIES_LAST_US = 300000 };
  * web server takes several times as long for a delivery as a hub does, and takes together what
  * waits in a socket: less waits before an event, and it costs less. What comes after a quiet time
  * goes at once, and what fills a write anyway is not waited for. */
-enum { GATHER_TIMES = 4, GATHER_MAX_US = 25000, GATHER_BYTES = 16 << 10 };
+enum { GATHER_TIMES = 3, GATHER_MAX_US = 25000, GATHER_BYTES = 16 << 10 };
 
 struct tailer {
 	const struct site *site;

@@ -34,12 +34,12 @@ make_site() {
 	done >"$top/headers"
 }
 
-# copy_site: the site of this run. With `big` set, its log is the big one, which is not copied but used.
+# copy_site: the site of this run. With `big` set, its log is the big one.
 copy_site() {
 	cp -r "$top/site" "$dir/site"
 	db=$dir/site/sluice.db
 	if [ "${big-}" ]; then
-		db=$(big_log)
+		db=$big_log
 		sed -i "s|^database *=.*|database = $db|" "$dir/site/sluice.conf"
 	fi
 }
