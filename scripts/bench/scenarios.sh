@@ -21,7 +21,7 @@ patterns|3|few many big|9 subscribers of user/N/*, or 5,000: an event to one use
 idle|1|sluice-lighttpd big|8,900 streams, nothing but heartbeats of 15 s
 stalled|3|none tenth big|2,000 streams, 200 events/s; 10 % of them do not read for a minute
 mixed|3|alone replay big|100 live streams, 100 events/s, while 1,000 others replay 10,000 cold events each, or not
-polls|3|sluice-lighttpd hello big|16 clients poll /api/poll with a session, nothing new; a libfcgi hello-world
+polls|5|sluice-lighttpd hello big|16 clients poll /api/poll with a session, nothing new; a libfcgi hello-world
 publish-lines|5|sluice big|sluicectl publish --lines, 300,000 events
 publish-one|9|sqlite bare big|500 autocommit inserts into the publish view; into a plain table with the sqlite3 API
 counts|1|delivery event open poll|what the responder does for a delivery, an event with one subscriber, a stream from its opening to its end, and a poll with nothing new
