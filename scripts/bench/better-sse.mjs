@@ -2,10 +2,12 @@
 // broadcasts its body.
 //
 //   node better-sse.mjs NODE_MODULES PORT
+import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
+globalThis.crypto ??= webcrypto; // better-sse wants it there; Node has it from version 20 on
 const [modules, port] = process.argv.slice(2);
 const require = createRequire(join(modules, "x.js"));
 const { createSession, createChannel } = require("better-sse");
