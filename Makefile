@@ -24,7 +24,7 @@ SHARED = buf channel clock config digest event events filter key logger migrate 
          revocations setting store token upkeep utf8
 FCGI   = accept admit answer batch cgi control cookie cursor desk door fanout follower frame handover headers hub \
          keeper limits listen mail metrics page pager peer policy poll query receive record reload request resume ring \
-         sandbox serve session stream subscriber tailer tend topic verdict visit walk watch wheel
+         sandbox series serve session stream subscriber tailer tend topic verdict visit walk watch wheel
 TOOL   = batch check doctor doctor_crowd doctor_events doctor_headers doctor_http doctor_local \
          doctor_probe doctor_report doctor_server doctor_session doctor_stream draft file init inspect keygen lines mint options progress prune publish revoke \
          sign tail verb

@@ -11,7 +11,10 @@
 #include "policy.h"
 #include "random.h"
 
-enum { ANSWER_MAX = 256 << 20 }; /* bytes of an answer; polls stay far below (poll.c) */
+enum {
+	ANSWER_MAX = 256 << 20, /* bytes of an answer; polls stay far below (poll.c) */
+	ANSWER_HEADERS = 1024,  /* about so many of its headers */
+};
 
 /* Copies as much as fits; what is cut was longer than anything valid. */
 static void copy(char *out, size_t size, struct span s)
@@ -84,6 +87,7 @@ static void finish(const struct site *site, struct answer *answer, enum verdict 
 
 	buf_init(&out, ANSWER_MAX);
 	buf_init(&rest, ANSWER_MAX);
+	buf_reserve(&out, ANSWER_HEADERS + body.len);
 	headers_put(&out, h);
 	if (answer->method != METHOD_HEAD)
 		buf_span(&out, body);

@@ -1,6 +1,7 @@
 #include "desk.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +28,10 @@ struct desk {
 
 struct desks {
 	pthread_mutex_t lock;
-	pthread_cond_t work;
+	sem_t work; /* as many as there are pieces of it, and one for each desk that is to end */
 	struct arrival *first, *last;
 	struct poll *polls; /* utlist's singly linked list; these go first */
-	bool closed;
-	size_t busy; /* desks at work */
+	size_t busy;        /* desks at work */
 	size_t n, started;
 	struct desk desks[];
 };
@@ -56,17 +56,20 @@ static void serve_arrival(struct desk *desk, struct arrival *arrival)
 static void serve_woken(struct desk *desk, struct poll *poll)
 {
 	atomic_store(&desk->fd, poll->answer.peer.fd);
-	poll_serve(&desk->site, follower_open(&desk->log, 0), poll);
+	poll_serve(&desk->site, follower_open(&desk->log, 0), NULL, poll);
 	atomic_store(&desk->fd, -1);
 }
 
-/* Waits for work; false when there is none and there will be none. */
+/* Waits for work; false when there is none and there will be none. (Who waits for a condition takes
+ * the lock as one that others wait for: a system call more.) */
 static bool take_work(struct desks *desks, struct arrival **arrival, struct poll **poll)
 {
 	pthread_mutex_lock(&desks->lock);
 	desks->busy--;
-	while (!desks->first && !desks->polls && !desks->closed)
-		pthread_cond_wait(&desks->work, &desks->lock);
+	pthread_mutex_unlock(&desks->lock);
+	while (sem_wait(&desks->work))
+		; /* a signal */
+	pthread_mutex_lock(&desks->lock);
 	*poll = desks->polls;
 	*arrival = NULL;
 	if (*poll) {
@@ -108,7 +111,7 @@ void desks_arrive(struct desks *desks, struct arrival *arrival)
 		desks->first = arrival;
 	desks->last = arrival;
 	pthread_mutex_unlock(&desks->lock);
-	pthread_cond_signal(&desks->work);
+	sem_post(&desks->work);
 }
 
 void desks_poll(struct desks *desks, struct poll *poll)
@@ -116,7 +119,7 @@ void desks_poll(struct desks *desks, struct poll *poll)
 	pthread_mutex_lock(&desks->lock);
 	LL_APPEND(desks->polls, poll);
 	pthread_mutex_unlock(&desks->lock);
-	pthread_cond_signal(&desks->work);
+	sem_post(&desks->work);
 }
 
 struct desks *desks_new(size_t n)
@@ -130,11 +133,7 @@ struct desks *desks_new(size_t n)
 		free(desks);
 		return NULL;
 	}
-	if (pthread_cond_init(&desks->work, NULL)) {
-		pthread_mutex_destroy(&desks->lock);
-		free(desks);
-		return NULL;
-	}
+	sem_init(&desks->work, 0, 0);
 	return desks;
 }
 
@@ -166,11 +165,8 @@ bool desks_busy(struct desks *desks)
  * else the descriptor may be by then is about to be closed too. */
 static void close_queue(struct desks *desks)
 {
-	pthread_mutex_lock(&desks->lock);
-	desks->closed = true;
-	pthread_cond_broadcast(&desks->work);
-	pthread_mutex_unlock(&desks->lock);
 	for (size_t i = 0; i < desks->started; i++) {
+		sem_post(&desks->work);
 		int fd = atomic_load(&desks->desks[i].fd);
 		if (fd >= 0)
 			shutdown(fd, SHUT_RDWR);
@@ -187,7 +183,7 @@ void desks_free(struct desks *desks)
 		follower_close(&desks->desks[i].log);
 		policy_unref(desks->desks[i].site.policy);
 	}
-	pthread_cond_destroy(&desks->work);
+	sem_destroy(&desks->work);
 	pthread_mutex_destroy(&desks->lock);
 	free(desks);
 }

@@ -14,7 +14,9 @@ static bool text(struct buf *out, const char *words, bool sent)
 
 static bool status(struct buf *out, const struct headers *h)
 {
-	buf_printf(out, "%d %s", h->status, h->phrase);
+	buf_int(out, h->status);
+	buf_byte(out, ' ');
+	buf_str(out, h->phrase);
 	return true;
 }
 
@@ -118,7 +120,7 @@ static bool allow(struct buf *out, const struct headers *h)
 static bool retry_after(struct buf *out, const struct headers *h)
 {
 	if (h->retry_after_s)
-		buf_printf(out, "%d", h->retry_after_s);
+		buf_int(out, h->retry_after_s);
 	return h->retry_after_s != 0;
 }
 

@@ -55,6 +55,7 @@ static void wrap(struct buf *out, uint16_t id, struct span bytes, bool end)
 {
 	uint8_t ending[RECORD_END];
 
+	buf_reserve(out, bytes.len + RECORD_HEADER * (bytes.len / RECORD_CONTENT + 1) + RECORD_END);
 	while (bytes.len) {
 		size_t len = bytes.len < RECORD_CONTENT ? bytes.len : RECORD_CONTENT;
 		put_record(out, id, (struct span){bytes.ptr, len});

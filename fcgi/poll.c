@@ -143,14 +143,16 @@ static void put_answer(
 	event_id_format(f->at, f->state.epoch, last);
 	buf_str(out, "{\"events\":[");
 	buf_put(out, f->events.data ? f->events.data : "", f->events.len);
-	buf_printf(
-	    out, "],\"last_id\":\"%s\",\"more\":%s,\"gap\":", last, f->more ? "true" : "false");
+	buf_str(out, "],\"last_id\":\"");
+	buf_str(out, last);
+	buf_str(out, f->more ? "\",\"more\":true,\"gap\":" : "\",\"more\":false,\"gap\":");
 	if (f->gap.reason == GAP_NONE)
 		buf_str(out, "null");
 	else
 		resume_gap_json(out, &f->gap);
-	buf_printf(out, ",\"poll_after_ms\":%lld}\n",
-	    (long long)pause_ms(&site->policy->config, f, poll->waits));
+	buf_str(out, ",\"poll_after_ms\":");
+	buf_int(out, pause_ms(&site->policy->config, f, poll->waits));
+	buf_str(out, "}\n");
 }
 
 static void destroy(const struct site *site, struct poll *poll)
@@ -247,13 +249,15 @@ static enum verdict find_state(struct store *store, struct poll *poll, struct fo
 }
 
 /* All that is read of the log for one answer, in one transaction. */
-static enum verdict read_log(const struct site *site, struct store *store, struct poll *poll,
-    struct found *f, const char **reason)
+static enum verdict read_log(const struct site *site, struct store *store,
+    const struct store_state *state, struct poll *poll, struct found *f, const char **reason)
 {
 	if (!store || store_hold(store))
 		return VERDICT_LOG_UNAVAILABLE;
 	enum verdict verdict = still_valid(site, store, poll, reason);
-	if (verdict == VERDICT_OK)
+	if (state)
+		f->state = *state;
+	else if (verdict == VERDICT_OK)
 		verdict = find_state(store, poll, f);
 	if (verdict == VERDICT_OK && look(site, store, poll, f))
 		verdict = VERDICT_LOG_UNAVAILABLE;
@@ -261,13 +265,14 @@ static enum verdict read_log(const struct site *site, struct store *store, struc
 	return verdict;
 }
 
-void poll_serve(const struct site *site, struct store *store, struct poll *poll)
+void poll_serve(const struct site *site, struct store *store, const struct store_state *state,
+    struct poll *poll)
 {
 	struct found f = {0};
 	const char *reason = NULL;
 
 	buf_init(&f.events, POLL_MAX);
-	enum verdict verdict = read_log(site, store, poll, &f, &reason);
+	enum verdict verdict = read_log(site, store, state, poll, &f, &reason);
 	if (verdict != VERDICT_OK)
 		refuse(site, poll, verdict, reason);
 	else if (has_news(&f) || !park(site, poll, &f))

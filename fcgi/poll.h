@@ -33,8 +33,9 @@ struct poll {
 };
 
 /* Answers the poll from the log if there is something to say or its time is up, else hands it to a
- * hub to wait. Takes the poll. */
-void poll_serve(const struct site *site, struct store *store, struct poll *poll);
+ * hub to wait. The state of the log, if the caller has just read it. Takes the poll. */
+void poll_serve(const struct site *site, struct store *store, const struct store_state *state,
+    struct poll *poll);
 
 /* Ends a poll that will not be answered, from any state. */
 void poll_drop(const struct site *site, struct poll *poll);

@@ -15,6 +15,7 @@
 #include "logger.h"
 #include "metrics.h"
 #include "policy.h"
+#include "series.h"
 #include "watch.h"
 
 enum {
@@ -26,28 +27,13 @@ enum {
 	TAILER_BLIND_MS = 50,      /* and this often where it does not */
 };
 
-/* A hint comes before its commit can be seen, so it starts a series of looks: at once, after
- * SERIES_FIRST_US, and then with pauses that grow by 18 % up to SERIES_LAST_US. The steps were
- * measured: they find a commit with an fsync in it within a fraction of the fsync's own time. A
- * look that sees something starts a coarser series, whose pauses double: a second commit may have
- * raised its hint before that look, and be visible only after it. */
-enum { SERIES_FIRST_US = 50, SERIES_COARSE_US = 500, SERIES_LAST_US = 300000 };
-
-/* After new events the next ones gather, for a multiple of the time in which a hub sent these. A
- * web server takes several times as long for a delivery as a hub does, and takes together what
- * waits in a socket: less waits before an event, and it costs less. What comes after a quiet time
- * goes at once, and what fills a write anyway is not waited for. */
-enum { GATHER_TIMES = 3, GATHER_MAX_US = 25000, GATHER_BYTES = 16 << 10 };
-
 struct tailer {
 	const struct site *site;
 	pthread_t thread;
 	bool started;
 	int stop; /* eventfd */
 	struct watch watch;
-	bool coarse;      /* the series' pauses double */
-	int64_t pause_us; /* before the series' next look; over SERIES_LAST_US: none is running */
-	bool gathering;   /* in this pause events gather: hints do not end it */
+	struct series series;
 	struct store *store;
 	bool failing;
 	bool unread; /* the last look did not come to the end */
@@ -131,19 +117,13 @@ static int compare(struct tailer *t)
 	return 0;
 }
 
-/* Whether the next look is one of a series, and not the one that a hint or the time asked for. */
-static bool in_series(const struct tailer *t)
-{
-	return t->pause_us > 0 && t->pause_us <= SERIES_LAST_US;
-}
-
 /* Sees to it that the store is open on the file that the path names now. Another file in its place
  * raises a hint of its own: within a series nobody asks. */
 static int follow_file(struct tailer *t)
 {
 	char error[STORE_ERROR];
 
-	if (t->store && (in_series(t) || !store_moved(t->store)))
+	if (t->store && (series_goes_on(&t->series) || !store_moved(t->store)))
 		return 0;
 	store_close(t->store);
 	t->store = NULL;
@@ -290,28 +270,16 @@ static bool look_once(struct tailer *t)
 
 /* -- the thread ------------------------------------------------------------------------------ */
 
-/* For how long the next events are to gather. */
-static int64_t gather_us(const struct tailer *t)
+/* How long the last new events took the slowest of the hubs to send. */
+static int64_t live_us(const struct tailer *t)
 {
 	int64_t longest = 0;
 
-	if (t->bytes >= GATHER_BYTES)
-		return 0;
 	for (size_t i = 0; i < t->site->n_hubs; i++) {
-		int64_t us = GATHER_TIMES * hub_live_us(t->site->hubs[i]);
+		int64_t us = hub_live_us(t->site->hubs[i]);
 		longest = us > longest ? us : longest;
 	}
-	return longest < GATHER_MAX_US ? longest : GATHER_MAX_US;
-}
-
-/* A look saw something. */
-static void look_coarsely(struct tailer *t)
-{
-	int64_t us = gather_us(t);
-
-	t->gathering = us > SERIES_COARSE_US;
-	t->pause_us = t->gathering ? us : SERIES_COARSE_US;
-	t->coarse = true;
+	return longest;
 }
 
 /* How long to wait before the next look, in microseconds. */
@@ -319,8 +287,8 @@ static int64_t pause_us(struct tailer *t)
 {
 	bool sees = watch_works(&t->watch);
 
-	if (t->pause_us <= SERIES_LAST_US)
-		return t->pause_us;
+	if (series_running(&t->series))
+		return t->series.pause_us;
 	if (!sees && !t->blind_noted)
 		LOG(t->site->logger, LOGGER_WARN, "inotify_unavailable",
 		    F_TEXT("directory", t->watch.directory),
@@ -339,17 +307,13 @@ static bool wait_for_hint(struct tailer *t)
 	    {.fd = t->watch.fd, .events = POLLIN},
 	};
 
-	ppoll(fds, t->gathering ? 1 : 2, &time, NULL);
+	ppoll(fds, t->series.gathers ? 1 : 2, &time, NULL);
 	if (fds[0].revents)
 		return false;
-	if ((t->gathering || fds[1].revents) && watch_read(&t->watch)) {
-		t->pause_us = 0;
-		t->coarse = false;
-	} else if (t->pause_us <= SERIES_LAST_US) {
-		t->pause_us +=
-		    t->pause_us ? t->pause_us * (t->coarse ? 100 : 18) / 100 : SERIES_FIRST_US;
-	}
-	t->gathering = false;
+	if ((t->series.gathers || fds[1].revents) && watch_read(&t->watch))
+		series_hint(&t->series);
+	else
+		series_next(&t->series);
 	return true;
 }
 
@@ -360,7 +324,7 @@ static void *tailer_run(void *context)
 	watch_works(&t->watch); /* before the first look, so that nothing falls between the two */
 	do
 		if (look_once(t))
-			look_coarsely(t);
+			series_seen(&t->series, t->bytes, live_us(t));
 	while (wait_for_hint(t));
 	return NULL;
 }
@@ -374,7 +338,7 @@ struct tailer *tailer_new(const struct site *site, const struct store_state *sta
 		return NULL;
 	t->site = site;
 	t->state = *state;
-	t->pause_us = SERIES_LAST_US + 1;
+	series_init(&t->series);
 	t->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->stop < 0 || watch_open(&t->watch, path)) {
 		tailer_free(t);

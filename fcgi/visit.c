@@ -208,7 +208,7 @@ static void open_poll(struct visit *v)
 	poll->until_ms = poll->waits ? clock_mono_ms() + r->query.wait * 1000 : 0;
 	memcpy(poll->epoch, v->state.epoch, sizeof(poll->epoch));
 	resume_at(request_position(r), &v->state, &poll->from);
-	poll_serve(v->site, v->store, poll);
+	poll_serve(v->site, v->store, &v->state, poll);
 }
 
 /* Runs the checks; answers the first that refuses, or goes on with what the route does. */

@@ -151,25 +151,51 @@ int buf_printf(struct buf *b, const char *format, ...)
 	return result;
 }
 
+/* Prints into the room that there is; the length that all of it takes, or -1. Where it is too much,
+ * nothing was appended. */
+static int print_within(struct buf *b, const char *format, va_list args)
+{
+	size_t room = b->cap - b->len;
+	int len = vsnprintf(room ? b->data + b->len : NULL, room, format, args);
+
+	if (len >= 0 && (size_t)len < room)
+		b->len += (size_t)len;
+	else if (room)
+		b->data[b->len] = '\0';
+	return len;
+}
+
 int buf_vprintf(struct buf *b, const char *format, va_list args)
 {
+	size_t before = b->len;
 	va_list again;
 	int len;
 
 	if (b->failed)
 		return -1;
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, again);
+	len = print_within(b, format, again);
 	va_end(again);
-	if (len < 0) {
+	if (len < 0)
 		b->failed = true;
-		return -1;
-	}
-	if (len == 0)
-		return 0;
+	if (len <= 0 || b->len > before)
+		return b->failed ? -1 : 0;
 	if (reserve(b, (size_t)len) == -1)
 		return -1;
-	vsnprintf(b->data + b->len, (size_t)len + 1, format, args);
-	b->len += (size_t)len;
+	print_within(b, format, args);
 	return 0;
+}
+
+int buf_int(struct buf *b, int64_t number)
+{
+	char digits[20]; /* of INT64_MIN, with its sign */
+	size_t at = sizeof(digits);
+	uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+	do
+		digits[--at] = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (number < 0)
+		digits[--at] = '-';
+	return buf_put(b, digits + at, sizeof(digits) - at);
 }

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes that somebody else owns; not NUL-terminated, may hold any byte. */
 struct span {
@@ -66,6 +67,7 @@ int buf_put(struct buf *b, const void *bytes, size_t len);
 int buf_span(struct buf *b, struct span s);
 int buf_str(struct buf *b, const char *text);
 int buf_byte(struct buf *b, char byte);
+int buf_int(struct buf *b, int64_t number); /* in decimal */
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *format, va_list args);
 

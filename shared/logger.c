@@ -105,10 +105,32 @@ static int put_clean(struct buf *out, enum config_log_format format, struct span
 	return quoted ? buf_byte(out, '"') : 0;
 }
 
+/* Whether the text may stand as it is, in quotes or not: what most values are. */
+static bool is_plain(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		if (c <= ' ' || c > '~' || c == '"' || c == '=' || c == '\\')
+			return false;
+	}
+	return text.len > 0 && text.len <= LOGGER_VALUE;
+}
+
+static int put_plain(struct buf *out, enum config_log_format format, struct span text)
+{
+	if (format != CONFIG_JSON)
+		return buf_span(out, text);
+	buf_byte(out, '"');
+	buf_span(out, text);
+	return buf_byte(out, '"');
+}
+
 static int put_text(struct buf *out, enum config_log_format format, struct span text)
 {
 	struct buf clean;
 
+	if (is_plain(text))
+		return put_plain(out, format, text);
 	if (utf8_valid(text))
 		return put_clean(out, format, text);
 	/* More than can be shown is not worth cleaning. The character that this may split is past
@@ -126,12 +148,14 @@ static int put_field(
     struct buf *out, enum config_log_format format, bool first, const struct logger_field *field)
 {
 	if (format == CONFIG_JSON)
-		buf_printf(out, "%c\"%s\":", first ? '{' : ',', field->name);
-	else
-		buf_printf(out, "%s%s=", first ? "" : " ", field->name);
+		buf_str(out, first ? "{\"" : ",\"");
+	else if (!first)
+		buf_byte(out, ' ');
+	buf_str(out, field->name);
+	buf_str(out, format == CONFIG_JSON ? "\":" : "=");
 	if (field->text.ptr)
 		return put_text(out, format, field->text);
-	return buf_printf(out, "%lld", (long long)field->number);
+	return buf_int(out, field->number);
 }
 
 int logger_encode(struct buf *out, enum config_log_format format, int64_t wall_ms,
@@ -202,14 +226,14 @@ void logger_write(struct logger *logger, enum logger_level level, const char *wh
 {
 	unsigned long lost = atomic_exchange(&logger->lost, 0);
 	int saved = errno;
+	char bytes[LOGGER_LINE + 1];
 	struct buf line;
 
-	buf_init(&line, LOGGER_LINE);
+	buf_over(&line, bytes, sizeof(bytes));
 	if (encode_fitting(logger, &line, level, what, fields, n, lost) < 0 ||
 	    !write_line(logger, &line)) {
 		atomic_fetch_add(&logger->lost, lost + 1);
 		atomic_fetch_add(&logger->lost_ever, 1);
 	}
-	buf_free(&line);
 	errno = saved;
 }

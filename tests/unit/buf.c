@@ -157,6 +157,53 @@ static void reserve_is_a_hint(void **state)
 	buf_free(&b);
 }
 
+static void numbers_are_decimal(void **state)
+{
+	static const struct {
+		int64_t number;
+		const char *text;
+	} cases[] = {{0, "0"}, {7, "7"}, {-7, "-7"}, {10, "10"}, {INT64_MAX, "9223372036854775807"},
+	    {INT64_MIN, "-9223372036854775808"}};
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t len = strlen(cases[i].text);
+		buf_init(&b, len);
+		assert_int_equal(buf_int(&b, cases[i].number), 0);
+		assert_string_equal(b.data, cases[i].text);
+		buf_free(&b);
+		buf_init(&b, len - 1);
+		assert_int_equal(buf_int(&b, cases[i].number), -1);
+		assert_int_equal(b.len, 0);
+		buf_free(&b);
+	}
+}
+
+/* Whether there is room at once or not, and where it ends, what is printed is the same. */
+static void printf_into_any_room(void **state)
+{
+	struct buf b, full;
+
+	(void)state;
+	for (int len = 0; len < 200; len++) {
+		char bytes[101];
+		buf_init(&b, 1000);
+		buf_str(&b, "begin ");
+		assert_int_equal(buf_printf(&b, "%0*d|", len, 0), 0);
+		assert_int_equal(b.len, 6 + (len ? len : 1) + 1);
+		assert_int_equal(b.data[b.len - 1], '|');
+		assert_int_equal(b.data[b.len], '\0');
+		buf_free(&b);
+		buf_over(&full, bytes, sizeof(bytes));
+		buf_str(&full, "begin ");
+		bool fits = 6 + (len ? len : 1) + 1 <= 100;
+		assert_int_equal(buf_printf(&full, "%0*d|", len, 0), fits ? 0 : -1);
+		assert_int_equal(full.len, fits ? 6 + (len ? len : 1) + 1 : 6);
+		assert_int_equal(bytes[full.len], '\0');
+	}
+}
+
 static void printf_obeys_the_limit(void **state)
 {
 	struct buf b;
@@ -250,6 +297,8 @@ int main(void)
 	    cmocka_unit_test(appends_in_order),
 	    cmocka_unit_test(limit_is_exact),
 	    cmocka_unit_test(reserve_is_a_hint),
+	    cmocka_unit_test(numbers_are_decimal),
+	    cmocka_unit_test(printf_into_any_room),
 	    cmocka_unit_test(printf_obeys_the_limit),
 	    cmocka_unit_test(failure_lasts_until_cleared),
 	    cmocka_unit_test(free_leaves_a_usable_buffer),
