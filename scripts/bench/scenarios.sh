@@ -121,7 +121,8 @@ pages_read() {
 run_storm() {
 	local events=100 query='&last_event_id=$from'
 	case $1 in
-	hello) query='' measure hello - --streams 5000 --flight 5000 --replay --once ;;
+	# It takes one connection at a time, and the kernel queues no more than net.core.somaxconn of them.
+	hello) query='' measure hello - --streams 5000 --flight 4000 --replay --once ;;
 	*) after_start=fill_running measure "$1" - --streams 5000 --flight 5000 --replay --expect 100 ;;
 	esac
 }
@@ -237,10 +238,12 @@ saturated|big log: deliveries/s, to the empty one|big.per_s|sluice-lighttpd.per_
 gentle|responder, CPU per delivery, to a bare loop of send|sluice-lighttpd.responder_us|floor-unix.responder_us|<=|1.15
 gentle|the same, to a bare FastCGI loop behind the same lighttpd|sluice-lighttpd.responder_us|floor-lighttpd.responder_us|<=|1.15
 gentle|whole chain, CPU per delivery, to nchan|sluice-lighttpd.chain_us|nchan.chain_us|<=|1.5
-gentle|p99 of latency, to nchan|sluice-lighttpd.latency_p99_ms|nchan.latency_p99_ms|<=|1.1
-gentle|the same, to a bare FastCGI loop behind the same lighttpd|sluice-lighttpd.latency_p99_ms|floor-lighttpd.latency_p99_ms|<=|1.1
+gentle|the same, to a bare FastCGI loop behind the same lighttpd|sluice-lighttpd.chain_us|floor-lighttpd.chain_us|<=|1.1
+gentle|p99 with the commit in it, to nchan|sluice-lighttpd.latency_p99_ms|nchan.latency_p99_ms|<=|1.1
+gentle|p99 from commit to client, to nchan, which commits nothing|sluice-lighttpd.accepted_p99_ms|nchan.latency_p99_ms|<=|1.1
+gentle|the same, to a bare FastCGI loop behind the same lighttpd|sluice-lighttpd.accepted_p99_ms|floor-lighttpd.latency_p99_ms|<=|1.1
 gentle|big log: responder, CPU per delivery|big.responder_us|sluice-lighttpd.responder_us|<=|1.1
-gentle|big log: p99 of latency|big.latency_p99_ms|sluice-lighttpd.latency_p99_ms|<=|1.1
+gentle|big log: p99 from commit to client|big.accepted_p99_ms|sluice-lighttpd.accepted_p99_ms|<=|1.1
 busy|deliveries/s, to nchan|sluice-lighttpd.per_s|nchan.per_s|>=|1
 busy|whole chain, CPU per delivery, to nchan|sluice-lighttpd.chain_us|nchan.chain_us|<=|1
 memory|responder, bytes per stream|sluice-lighttpd.responder_stream_b|1|<=|1024
