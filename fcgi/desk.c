@@ -163,7 +163,7 @@ bool desks_busy(struct desks *desks)
 
 /* A desk may be waiting for a peer that does not read; cut off, it comes back at once. Whatever
  * else the descriptor may be by then is about to be closed too. */
-static void close_queue(struct desks *desks)
+static void end_desks(struct desks *desks)
 {
 	for (size_t i = 0; i < desks->started; i++) {
 		sem_post(&desks->work);
@@ -177,7 +177,7 @@ void desks_free(struct desks *desks)
 {
 	if (!desks)
 		return;
-	close_queue(desks);
+	end_desks(desks);
 	for (size_t i = 0; i < desks->started; i++) {
 		pthread_join(desks->desks[i].thread, NULL);
 		follower_close(&desks->desks[i].log);
