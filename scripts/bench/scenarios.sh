@@ -4,32 +4,32 @@
 
 # NAME|ROUNDS|CONTESTANTS|WHAT
 table='
-saturated|3|sluice-lighttpd sluice-nginx nchan better-sse floor big|1,000 streams, events of 120 bytes as fast as they can be published
-gentle|5|sluice-lighttpd sluice-nginx nchan floor-unix floor-lighttpd big|5,000 streams, 5 events/s
-busy|3|sluice-lighttpd sluice-nginx nchan|1,000 streams, 200 events/s
+saturated|3|sluice-lighttpd sluice-nginx nchan better-sse floor big again|1,000 streams, events of 120 bytes as fast as they can be published
+gentle|5|sluice-lighttpd sluice-nginx nchan floor-unix floor-lighttpd big again|5,000 streams, 5 events/s
+busy|3|sluice-lighttpd sluice-nginx nchan|1,000 streams, 400 events/s
 scale-100|3|sluice-lighttpd sluice-nginx nchan better-sse php floor|100 streams, 5 events/s
 scale-1000|3|sluice-lighttpd sluice-nginx nchan better-sse floor|1,000 streams, 5 events/s
 scale-5000|3|sluice-lighttpd sluice-nginx nchan better-sse floor|5,000 streams, 5 events/s
 scale-8900|3|sluice-lighttpd sluice-nginx nchan better-sse floor|8,900 streams, 5 events/s
-memory|3|sluice-lighttpd sluice-nginx nchan better-sse floor-lighttpd big|8,900 idle streams
-replay-ring|3|sluice-lighttpd nchan big|1,000 streams open 1,000 events back, which the ring holds
-replay-cold|3|sluice-lighttpd nchan big|the same just after a start: the events come from SQLite
-storm|3|sluice-lighttpd hello big|5,000 streams come back at once, 100 events behind; a libfcgi hello-world answers 5,000 requests
-latency|5|sluice-lighttpd nchan big|one subscriber, 100 events/s, synchronous=FULL
-channels|3|few many big|9 streams on 9 channels, or 8,900 on 8,900: an event to one of them, 200 a second
-patterns|3|few many big|9 subscribers of user/N/*, or 5,000: an event to one user each, 200 a second
-idle|1|sluice-lighttpd big|8,900 streams, nothing but heartbeats of 15 s
-stalled|3|none tenth big|2,000 streams, 200 events/s; 10 % of them do not read for a minute
-mixed|3|alone replay big|100 live streams, 100 events/s, while 1,000 others replay 10,000 cold events each, or not
-polls|5|sluice-lighttpd hello big|16 clients poll /api/poll with a session, nothing new; a libfcgi hello-world
-publish-lines|5|sluice big|sluicectl publish --lines, 300,000 events
-publish-one|9|sqlite bare big|500 autocommit inserts into the publish view; into a plain table with the sqlite3 API
-counts|1|delivery event open poll|what the responder does for a delivery, an event with one subscriber, a stream from its opening to its end, and a poll with nothing new
+memory|3|sluice-lighttpd sluice-nginx nchan better-sse floor-lighttpd big again|8,900 idle streams
+replay-ring|3|sluice-lighttpd nchan big again|1,000 streams open 1,000 events back, which the ring holds
+replay-cold|3|sluice-lighttpd nchan big again|the same just after a start: the events come from SQLite
+storm|3|sluice-lighttpd hello big again|5,000 streams come back at once, 100 events behind; a libfcgi hello-world answers 5,000 requests
+latency|5|sluice-lighttpd nchan big again|one subscriber, 100 events/s, synchronous=FULL
+channels|3|few many big again|9 streams on 9 channels, or 8,900 on 8,900: an event to one of them, 200 a second
+patterns|3|few many big again|9 subscribers of user/N/*, or 5,000: an event to one user each, 200 a second
+idle|1|sluice-lighttpd big again|8,900 streams, nothing but heartbeats of 15 s
+stalled|3|none tenth big again|2,000 streams, 200 events/s; 10 % of them do not read for a minute
+mixed|3|alone replay big again|100 live streams, 100 events/s, while 1,000 others replay 10,000 cold events each, or not
+polls|5|sluice-lighttpd hello big again|16 clients poll /api/poll with a session, nothing new; a libfcgi hello-world
+publish-lines|5|sluice big again|sluicectl publish --lines, 300,000 events
+publish-one|9|sqlite bare big again|500 autocommit inserts into the publish view; into a plain table with the sqlite3 API
+counts|1|delivery event event-big open open-big poll poll-big|what the responder does for a delivery, an event with one subscriber, a stream from its opening to its end, and a poll with nothing new
 '
 
-# What the contestant `big` does, on a log of 5,000,000 events instead of an empty one: what sluice-lighttpd does, if
-# not said otherwise.
-big_is='
+# What the contestant `big` does, on a log of 5,000,000 events instead of an empty one, and `again`, on an empty one as
+# before, to see how far two measurements of the same lie apart: what sluice-lighttpd does, if not said otherwise.
+repeats='
 channels|many
 patterns|many
 stalled|tenth
@@ -39,7 +39,7 @@ publish-one|sqlite
 '
 
 # What `bench-quick` runs, once each and smaller, and who is left out of it.
-quick_absent='better-sse floor floor-lighttpd big'
+quick_absent='better-sse floor floor-lighttpd big again'
 quick_scenarios='saturated gentle replay-ring replay-cold latency channels polls publish-lines publish-one'
 
 # -- the work ---------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ run_gentle() {
 	fi
 }
 
-run_busy() { measure "$1" paced --streams 1000 --rate 200 --events "$(smaller 1000 300)"; }
+run_busy() { measure "$1" paced --streams 1000 --rate 400 --events "$(smaller 2000 600)"; }
 
 run_scale-100() { run_paced "$1" 100; }
 run_scale-1000() { run_paced "$1" 1000; }
@@ -204,7 +204,8 @@ each() {
 }
 
 run_counts() {
-	case $1 in
+	case $1 in *-big) big=yes ;; esac
+	case ${1%-big} in
 	delivery) each deliveries '--events 20 --rate 5' '--events 60 --rate 15' paced --streams 500 ;;
 	event) each published '--events 20 --rate 5' '--events 60 --rate 15' paced --streams 1 ;;
 	open) each streams '--streams 100' '--streams 600' - --settle 0.5 --idle 2 ;;
