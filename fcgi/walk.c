@@ -79,14 +79,15 @@ static bool fill(struct params *p)
 
 static bool skip(struct params *p, size_t n)
 {
-	while (n) {
+	while (n > p->left) {
+		n -= p->left;
+		p->at += p->left;
+		p->left = 0;
 		if (!fill(p))
 			return false;
-		size_t part = n < p->left ? n : p->left;
-		p->at += part;
-		p->left -= part;
-		n -= part;
 	}
+	p->at += n;
+	p->left -= n;
 	return true;
 }
 

@@ -12,12 +12,6 @@ struct span span_of(const char *text)
 	return text ? (struct span){text, strlen(text)} : SPAN("");
 }
 
-bool span_equal(struct span a, struct span b)
-{
-	/* memcmp must not see a NULL pointer, not even for no bytes (C17 7.24.1). */
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 bool span_is(struct span s, const char *text)
 {
 	return span_equal(s, span_of(text));
@@ -113,31 +107,11 @@ void buf_reserve(struct buf *b, size_t more)
 	reserve(b, more < most ? more : most);
 }
 
-int buf_put(struct buf *b, const void *bytes, size_t len)
+int buf_put_more(struct buf *b, const void *bytes, size_t len)
 {
 	if (len == 0)
 		return b->failed ? -1 : 0;
-	if (reserve(b, len) == -1)
-		return -1;
-	memcpy(b->data + b->len, bytes, len);
-	b->len += len;
-	b->data[b->len] = '\0';
-	return 0;
-}
-
-int buf_span(struct buf *b, struct span s)
-{
-	return buf_put(b, s.ptr, s.len);
-}
-
-int buf_str(struct buf *b, const char *text)
-{
-	return buf_put(b, text, strlen(text));
-}
-
-int buf_byte(struct buf *b, char byte)
-{
-	return buf_put(b, &byte, 1);
+	return reserve(b, len) == -1 ? -1 : buf_put(b, bytes, len);
 }
 
 int buf_printf(struct buf *b, const char *format, ...)

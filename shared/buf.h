@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes that somebody else owns; not NUL-terminated, may hold any byte. */
 struct span {
@@ -32,8 +33,13 @@ struct buf {
 /* The span of a NUL-terminated string; NULL gives an empty one. */
 struct span span_of(const char *text);
 
-/* Whether two spans hold the same bytes. */
-bool span_equal(struct span a, struct span b);
+/* Whether two spans hold the same bytes. Here, as what follows, because a request is taken apart
+ * and answered by hundreds of such calls. */
+static inline bool span_equal(struct span a, struct span b)
+{
+	/* memcmp must not see a NULL pointer, not even for no bytes (C17 7.24.1). */
+	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 
 /* Whether the span holds exactly the bytes of the NUL-terminated text. */
 bool span_is(struct span s, const char *text);
@@ -62,11 +68,35 @@ void buf_free(struct buf *b);
 /* Empties the buffer and clears its failure; keeps the memory. */
 void buf_clear(struct buf *b);
 
+/* What buf_put does where there is no room yet. */
+int buf_put_more(struct buf *b, const void *bytes, size_t len);
+
 /* Appends; each returns 0, or -1 once the buffer has failed. */
-int buf_put(struct buf *b, const void *bytes, size_t len);
-int buf_span(struct buf *b, struct span s);
-int buf_str(struct buf *b, const char *text);
-int buf_byte(struct buf *b, char byte);
+static inline int buf_put(struct buf *b, const void *bytes, size_t len)
+{
+	if (b->failed || len == 0 || len >= b->cap - b->len)
+		return buf_put_more(b, bytes, len);
+	memcpy(b->data + b->len, bytes, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+static inline int buf_span(struct buf *b, struct span s)
+{
+	return buf_put(b, s.ptr, s.len);
+}
+
+static inline int buf_str(struct buf *b, const char *text)
+{
+	return buf_put(b, text, strlen(text));
+}
+
+static inline int buf_byte(struct buf *b, char byte)
+{
+	return buf_put(b, &byte, 1);
+}
+
 int buf_int(struct buf *b, int64_t number); /* in decimal */
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *format, va_list args);

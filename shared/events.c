@@ -272,7 +272,13 @@ int store_commit(struct store *store)
 
 void store_rollback(struct store *store)
 {
-	store_read_end(store, true);
+	char kept[STORE_ERROR];
+
+	/* The reason of an earlier failure is what the caller wants to know. */
+	memcpy(kept, store->error, sizeof(kept));
+	if (sqlite3_get_autocommit(store->db) == 0)
+		store_run(store, STORE_ROLLBACK, "ROLLBACK");
+	memcpy(store->error, kept, sizeof(kept));
 }
 
 static int bind_span(sqlite3_stmt *s, int i, struct span span)

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -174,26 +176,44 @@ int logger_encode(struct buf *out, enum config_log_format format, int64_t wall_m
 
 void logger_init(struct logger *logger, int fd, enum config_log_format format)
 {
+	struct stat st;
+
 	logger->fd = fd;
 	logger->format = format;
+	logger->kind = fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
 	atomic_init(&logger->lost, 0);
 	atomic_init(&logger->lost_ever, 0);
 	pthread_mutex_init(&logger->turn, NULL);
 }
 
-/* Writes the line if the descriptor takes it whole and at once. A pipe that poll(2) calls writable
- * has room for PIPE_BUF bytes, but only for one of two threads that ask at the same time: hence the
- * turn. */
-static bool write_line(struct logger *logger, const struct buf *line)
+/* Writes the line to a pipe (or a terminal) if it takes it whole and at once. One that poll(2)
+ * calls writable has room for PIPE_BUF bytes, but only for one of two threads that ask at the same
+ * time: hence the turn. */
+static ssize_t write_pipe(struct logger *logger, const struct buf *line)
 {
 	struct pollfd ready = {.fd = logger->fd, .events = POLLOUT};
-	bool written = false;
+	ssize_t n = -1;
 
 	pthread_mutex_lock(&logger->turn);
 	if (poll(&ready, 1, 0) == 1 && ready.revents == POLLOUT)
-		written = write(logger->fd, line->data, line->len) == (ssize_t)line->len;
+		n = write(logger->fd, line->data, line->len);
 	pthread_mutex_unlock(&logger->turn);
-	return written;
+	return n;
+}
+
+/* Writes the line if the descriptor takes it whole and at once. A file always does, and of a socket
+ * (the journal's) that can be asked with the bytes: one system call. */
+static bool write_line(struct logger *logger, const struct buf *line)
+{
+	ssize_t n;
+
+	if (logger->kind == S_IFREG)
+		n = write(logger->fd, line->data, line->len);
+	else if (logger->kind == S_IFSOCK)
+		n = send(logger->fd, line->data, line->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		n = write_pipe(logger, line);
+	return n == (ssize_t)line->len;
 }
 
 /* Encodes as many of the fields as a line holds, and says how many it does not. */

@@ -2,11 +2,12 @@
  * Log lines: one event, one line, as logfmt or JSON, on stderr, which the web server or the
  * journal collects. Never a token, never event data.
  *
- * A line is written with one write(2) of at most LOGGER_LINE bytes, and only when the descriptor
- * takes it without waiting: a reader that has stopped must not stop a hub. Lines that could not be
+ * A line is written with one call of at most LOGGER_LINE bytes, and only when the descriptor takes
+ * it without waiting: a reader that has stopped must not stop a hub. Lines that could not be
  * written are counted, and the next line that goes out says how many were lost. A line too long for
  * one write loses its last fields and says how many (cut). Any thread: the struct is constant but
- * for that atomic count and a lock that is held for a poll(2) and a write(2) which do not wait.
+ * for that atomic count and, for a pipe, a lock that is held for a poll(2) and a write(2) which do
+ * not wait.
  */
 #ifndef LOGGER_H
 #define LOGGER_H
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "buf.h"
 #include "config.h"
@@ -30,6 +32,7 @@ enum logger_level { LOGGER_DEBUG, LOGGER_INFO, LOGGER_WARN, LOGGER_ERROR };
 struct logger {
 	int fd;
 	enum config_log_format format;
+	mode_t kind;            /* what the descriptor is: S_IFREG, S_IFSOCK, ... */
 	atomic_ulong lost;      /* lines, since one went out */
 	atomic_ulong lost_ever; /* lines in all */
 	pthread_mutex_t turn;

@@ -28,9 +28,38 @@ static int64_t issued_second(int64_t iat_ms)
 	return iat_ms > 0 ? iat_ms - iat_ms % 1000 : 0;
 }
 
+/* Whether there are any revocations at all: 1 yes, 0 no, -1 failed. */
+static int ask_any(struct store *store)
+{
+	sqlite3_stmt *s =
+	    store_statement(store, STORE_REVOKED_ANY, "SELECT EXISTS (SELECT 1 FROM revocations)");
+	int rc, any = 0;
+
+	if (!s)
+		return -1;
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		any = sqlite3_column_int(s, 0) != 0;
+	return store_done(store, s, rc) == -1 ? -1 : any;
+}
+
+/* Whether it is known that nobody is revoked, which is so most of the time. */
+static bool none_revoked(struct store *store)
+{
+	struct store_known *known = &store->known;
+
+	if (!store_knows(store))
+		return false;
+	if (known->revocations < 0)
+		known->revocations = ask_any(store);
+	return known->revocations == 0;
+}
+
 int store_revoked(
     struct store *store, const char *sub, const char *jti, int64_t iat_ms, int64_t now_ms)
 {
+	if (none_revoked(store))
+		return 0;
 	sqlite3_stmt *s = store_statement(store, STORE_REVOKED,
 	    "SELECT EXISTS (SELECT 1 FROM revocations WHERE jti = ?1 AND expires_at > ?4) "
 	    "OR EXISTS (SELECT 1 FROM revocations WHERE sub = ?2 AND at >= ?3 AND expires_at > ?4)");

@@ -69,7 +69,12 @@ int store_run(struct store *store, enum store_statement which, const char *sql)
 
 bool store_in_transaction(const struct store *store)
 {
-	return sqlite3_get_autocommit(store->db) == 0;
+	return store->held || sqlite3_get_autocommit(store->db) == 0;
+}
+
+bool store_knows(const struct store *store)
+{
+	return store->held && store->mode == STORE_READ;
 }
 
 int store_start(struct store *store, enum store_statement which, const char *sql)
@@ -81,22 +86,37 @@ int store_start(struct store *store, enum store_statement which, const char *sql
 	return store_run(store, which, sql);
 }
 
+/* Takes hold of the log by a statement that is left at its row: as long as it is, all others read
+ * the same moment (SQLite: a read transaction lasts until the last statement is reset). It costs
+ * one step, where BEGIN and ROLLBACK cost two, and says whether anybody has committed since. */
+static int hold(struct store *store)
+{
+	sqlite3_stmt *s = store_statement(store, STORE_HOLD, "PRAGMA data_version");
+
+	if (!s)
+		return -1;
+	int rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW)
+		return store_done(store, s, rc) == -1 ? -1 : store_fail(store, "no data_version");
+	int64_t version = sqlite3_column_int64(s, 0);
+	if (version != store->known.version)
+		store->known = (struct store_known){.version = version, .revocations = -1};
+	store->held = true;
+	return 0;
+}
+
 int store_read_begin(struct store *store, bool *own)
 {
 	*own = !store_in_transaction(store);
-	return *own ? store_start(store, STORE_BEGIN_READ, "BEGIN") : 0;
+	return *own ? hold(store) : 0;
 }
 
 void store_read_end(struct store *store, bool own)
 {
-	char kept[STORE_ERROR];
-
-	/* A transaction that only read is as well ended by either; the reason of an earlier failure
-	 * is what the caller wants to know. */
-	memcpy(kept, store->error, sizeof(kept));
-	if (own && store_in_transaction(store))
-		store_run(store, STORE_ROLLBACK, "ROLLBACK");
-	memcpy(store->error, kept, sizeof(kept));
+	if (!own || !store->held)
+		return;
+	sqlite3_reset(store->statements[STORE_HOLD]); /* needs no memory, and cannot fail */
+	store->held = false;
 }
 
 int store_number(sqlite3 *db, const char *sql, int64_t *value)
@@ -236,7 +256,7 @@ struct store *store_open(const char *path, enum store_mode mode, char error[STOR
 	}
 	store->mode = mode;
 	store->patience_ms = STORE_PATIENCE_MS;
-	store->data_version = -1;
+	store->data_version = store->known.version = -1;
 	store->wal_limit = STORE_WAL_LIMIT;
 	if (open_log(store) == -1) {
 		memcpy(error, store->error, STORE_ERROR);
@@ -351,7 +371,7 @@ static int read_state(struct store *store, sqlite3_stmt *s, struct store_state *
 	return 0;
 }
 
-int store_state(struct store *store, struct store_state *state)
+static int ask_state(struct store *store, struct store_state *state)
 {
 	/* min(id) and max(id) are seeks only when each stands in a query of its own. */
 	sqlite3_stmt *s = store_statement(store, STORE_STATE,
@@ -367,4 +387,17 @@ int store_state(struct store *store, struct store_state *state)
 	else
 		result = rc == SQLITE_DONE ? store_fail(store, "the table log is empty") : 0;
 	return store_done(store, s, rc) == -1 ? -1 : result;
+}
+
+int store_state(struct store *store, struct store_state *state)
+{
+	struct store_known *known = &store->known;
+
+	if (!store_knows(store))
+		return ask_state(store, state);
+	if (!known->has_state && ask_state(store, &known->state))
+		return -1;
+	known->has_state = true;
+	*state = known->state;
+	return 0;
 }

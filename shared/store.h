@@ -56,7 +56,8 @@ const char *store_error(const struct store *store);
 const char *store_path(const struct store *store);
 
 /* Starts a read transaction, so that several readings see one moment of the log and share its
- * locks; a second call changes nothing. -1 on failure. Short: it holds checkpoints up. */
+ * locks; a second call changes nothing. What a reader was told under an earlier one is not read
+ * again if nobody has committed since. -1 on failure. Short: it holds checkpoints up. */
 int store_hold(struct store *store);
 
 /* Ends it; does nothing where none was started. */

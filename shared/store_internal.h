@@ -4,7 +4,8 @@
  * only.
  *
  * A statement is prepared at its first use, kept for the life of the connection, and never left
- * un-reset: store_statement ... bind ... sqlite3_step ... store_done.
+ * un-reset: store_statement ... bind ... sqlite3_step ... store_done. The one exception is
+ * STORE_HOLD, which is a read transaction for as long as it is not reset.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
@@ -26,7 +27,7 @@ enum {
 
 /* The places of the cached statements: one for each text of SQL. */
 enum store_statement {
-	STORE_BEGIN_READ,
+	STORE_HOLD,
 	STORE_BEGIN_WRITE,
 	STORE_COMMIT,
 	STORE_ROLLBACK,
@@ -45,6 +46,7 @@ enum store_statement {
 	STORE_BY_KEY,
 	STORE_REVOKE,
 	STORE_REVOKED,
+	STORE_REVOKED_ANY,
 	STORE_REVOCATIONS,
 	STORE_DUE,
 	STORE_COUNT,
@@ -57,12 +59,23 @@ enum store_statement {
 	STORE_STATEMENTS
 };
 
+/* What a reader was told of the log at one data_version, and need not ask again while it stays. */
+struct store_known {
+	int64_t version; /* PRAGMA data_version; -1: nothing is known */
+	bool has_state;
+	struct store_state state;
+	int revocations; /* -1: not asked, 0: there are none, 1: there are */
+};
+
 struct store {
 	sqlite3 *db;
 	char *path; /* as the caller gave it: for what people read */
 	enum store_mode mode;
 	int patience_ms;
 	int64_t data_version; /* of the last store_changed; -1: not asked yet */
+	bool held;            /* a read transaction is open: STORE_HOLD */
+	struct store_known
+	    known;         /* while it is held; only readers, who change nothing themselves */
 	int64_t wal_limit; /* STORE_WAL_LIMIT, or more after a checkpoint that could not finish */
 	int64_t surplus;   /* every event up to this seq was found to be over keep_events */
 	sqlite3_stmt *statements[STORE_STATEMENTS];
@@ -103,6 +116,9 @@ int store_done(struct store *store, sqlite3_stmt *statement, int rc);
 
 /* Runs a statement that takes and gives nothing. */
 int store_run(struct store *store, enum store_statement which, const char *sql);
+
+/* Whether what is known may be relied on: the log is held, and only others can have changed it. */
+bool store_knows(const struct store *store);
 
 /* Runs a statement that starts a transaction, once the one that ends it is at hand. */
 int store_start(struct store *store, enum store_statement which, const char *sql);

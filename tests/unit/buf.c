@@ -274,15 +274,16 @@ static void grows_far(void **state)
 /* A length that would wrap round must fail before anything is copied. */
 static void huge_lengths_fail(void **state)
 {
+	volatile size_t huge = SIZE_MAX; /* else the compiler warns of what is tried here */
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, SIZE_MAX);
 	assert_int_equal(buf_str(&b, "abc"), 0);
-	assert_int_equal(buf_put(&b, "x", SIZE_MAX - 3), -1);
+	assert_int_equal(buf_put(&b, "x", huge - 3), -1);
 	assert_string_equal(b.data, "abc");
 	buf_clear(&b);
-	assert_int_equal(buf_put(&b, "x", SIZE_MAX), -1);
+	assert_int_equal(buf_put(&b, "x", huge), -1);
 	buf_free(&b);
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "logger.h"
@@ -172,15 +173,12 @@ static void open_pipe(int ends[2], int flags)
 	assert_int_equal(fcntl(ends[1], F_SETFL, flags), 0);
 }
 
-/* The pipe is blocking: a writer that did not ask first would stop here for good. */
-static void test_full_pipe_loses_and_counts(void **state)
+/* The descriptor is blocking: a writer that did not ask first would stop here for good. */
+static void full_loses_and_counts(int ends[2])
 {
-	static char text[200000];
+	static char text[400000];
 	struct logger logger;
-	int ends[2];
 
-	(void)state;
-	open_pipe(ends, 0);
 	logger_init(&logger, ends[1], CONFIG_LOGFMT);
 	alarm(20);
 	for (int i = 0; i < 5000; i++)
@@ -207,6 +205,47 @@ static void test_full_pipe_loses_and_counts(void **state)
 	LOG(&logger, LOGGER_INFO, "gone", F_NUM("i", 3));
 	assert_int_equal(atomic_load(&logger.lost), 1);
 	close(ends[1]);
+}
+
+static void test_full_pipe(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	open_pipe(ends, 0);
+	full_loses_and_counts(ends);
+}
+
+/* As the journal gives one. */
+static void test_full_socket(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+	full_loses_and_counts(ends);
+}
+
+static void test_a_file_takes_all(void **state)
+{
+	static char text[400000];
+	struct logger logger;
+	FILE *file = tmpfile();
+
+	(void)state;
+	assert_non_null(file);
+	logger_init(&logger, fileno(file), CONFIG_LOGFMT);
+	for (int i = 0; i < 5000; i++)
+		LOG(&logger, LOGGER_INFO, "fill", F_NUM("i", i));
+	assert_int_equal(atomic_load(&logger.lost_ever), 0);
+	rewind(file);
+	read_all(fileno(file), text, sizeof(text));
+	size_t lines = 0;
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	assert_int_equal(lines, 5000);
+	fclose(file);
 }
 
 static void test_errno_is_kept(void **state)
@@ -290,7 +329,9 @@ int main(void)
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_levels_and_order),
 	    cmocka_unit_test(test_long_values_are_cut),
-	    cmocka_unit_test(test_full_pipe_loses_and_counts),
+	    cmocka_unit_test(test_full_pipe),
+	    cmocka_unit_test(test_full_socket),
+	    cmocka_unit_test(test_a_file_takes_all),
 	    cmocka_unit_test(test_errno_is_kept),
 	    cmocka_unit_test(test_too_many_fields_are_cut),
 	    cmocka_unit_test(test_threads),

@@ -172,11 +172,39 @@ static void asking_is_a_seek(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
+/* Under store_hold a reader remembers that there are none; the first one ends that, whoever asks.
+ */
+static void none_is_remembered(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = scratch_open(s, STORE_READ);
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_hold(store), 0);
+		assert_int_equal(store_revoked(store, "u", "t", SECOND, SECOND), 0);
+		store_release(store);
+	}
+	scratch_run(s, "INSERT INTO revocations (sub, at, expires_at)"
+		       " VALUES ('u', 1795166100500, 9000000000000)");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_hold(store), 0);
+		assert_int_equal(store_revoked(store, "u", "t", SECOND, SECOND), 1);
+		assert_int_equal(store_revoked(store, "v", "t", SECOND, SECOND), 0);
+		store_release(store);
+	}
+	scratch_run(s, "DELETE FROM revocations");
+	assert_int_equal(store_hold(store), 0);
+	assert_int_equal(store_revoked(store, "u", "t", SECOND, SECOND), 0);
+	store_release(store);
+	store_close(store);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    TEST(the_rule),
 	    TEST(an_expired_one_ends_nothing),
+	    TEST(none_is_remembered),
 	    TEST(revoking),
 	    TEST(news_by_id),
 	    TEST(unchecked_names_end_nobody),

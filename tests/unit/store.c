@@ -287,6 +287,76 @@ static void affected_libraries(void **state)
 	assert_string_equal(store_library(), sqlite3_libversion());
 }
 
+/* How often the statement was run so far. */
+static int runs(const struct store *store, enum store_statement which)
+{
+	return sqlite3_stmt_status(store->statements[which], SQLITE_STMTSTATUS_RUN, 0);
+}
+
+static struct store_state state_held(struct store *store)
+{
+	struct store_state now;
+
+	assert_int_equal(store_hold(store), 0);
+	assert_int_equal(store_state(store, &now), 0);
+	store_release(store);
+	return now;
+}
+
+/* A reader asks for the log's state once for each commit, and never says an old one. */
+static void state_is_remembered(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = scratch_open(s, STORE_READ);
+
+	assert_int_equal(state_held(store).head, 0);
+	assert_int_equal(state_held(store).head, 0);
+	assert_int_equal(runs(store, STORE_STATE), 1);
+	for (int i = 1; i <= 3; i++) {
+		scratch_run(s, "INSERT INTO events (channel, data) VALUES ('a', 'x')");
+		assert_int_equal(state_held(store).head, i);
+		assert_int_equal(state_held(store).head, i);
+		assert_int_equal(runs(store, STORE_STATE), 1 + i);
+	}
+	store_close(store);
+}
+
+/* While it is held, the log stays as it was for all that is read, and others can write. */
+static void one_moment(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = scratch_open(s, STORE_READ);
+	struct store_state now;
+
+	assert_false(store_in_transaction(store));
+	assert_int_equal(store_hold(store), 0);
+	assert_int_equal(store_hold(store), 0);
+	assert_true(store_in_transaction(store));
+	scratch_run(s, "INSERT INTO events (channel, data) VALUES ('a', 'x');"
+		       "INSERT INTO revocations (sub, expires_at) VALUES ('u', 9000000000000)");
+	assert_int_equal(store_state(store, &now), 0);
+	assert_int_equal(now.head, 0);
+	assert_int_equal(store_revoked(store, "u", "", 0, 1), 0);
+	store_release(store);
+	assert_false(store_in_transaction(store));
+	assert_int_equal(state_held(store).head, 1);
+	store_close(store);
+}
+
+/* The data_version is of what others commit: a connection that writes must ask each time. */
+static void writers_remember_nothing(void **state)
+{
+	struct scratch *s = *state;
+	struct store *store = scratch_open(s, STORE_WRITE);
+	struct event event = {.channel = SPAN("a"), .type = SPAN("message"), .data = SPAN("x")};
+	int64_t seq;
+
+	assert_int_equal(state_held(store).head, 0);
+	assert_int_equal(store_publish(store, &event, 0, &seq), 1);
+	assert_int_equal(state_held(store).head, 1);
+	store_close(store);
+}
+
 #define TEST(f)  cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 #define EMPTY(f) cmocka_unit_test_setup_teardown(f, scratch_empty, scratch_teardown)
 
@@ -304,6 +374,9 @@ int main(void)
 	    TEST(states),
 	    TEST(moved),
 	    TEST(release_without_memory),
+	    TEST(state_is_remembered),
+	    TEST(one_moment),
+	    TEST(writers_remember_nothing),
 	    TEST(locked),
 	    cmocka_unit_test(affected_libraries),
 	};
