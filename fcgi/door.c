@@ -11,7 +11,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -145,28 +144,18 @@ static void connection_event(struct door *door, struct connection *c, uint32_t e
 
 /* -- accepting ------------------------------------------------------------------------------- */
 
-/* The descriptor stays blocking for libfcgi, with a limit on how long; we ourselves never wait on
- * it. */
-static void prepare(const struct door *door, int fd)
-{
-	struct timeval limit = {.tv_sec = DOOR_REQUEST_MS / 1000};
-	int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (!door->listener->local)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 static void admit_connection(struct door *door, int fd)
 {
 	struct connection *c = listen_admits(door->listener, fd) ? calloc(1, sizeof(*c)) : NULL;
+	int on = 1;
 
 	if (!c) {
 		metrics_add(&door->site->metrics->door_refused[DOOR_PEER], 1);
 		close(fd);
 		return;
 	}
-	prepare(door, fd);
+	if (!door->listener->local)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->arrival.fd = fd;
 	if (hold(door, c))
 		begin(door, c);
@@ -194,7 +183,8 @@ static void pause_accepting(struct door *door, int error)
 static void accept_some(struct door *door)
 {
 	for (int i = 0; i < DOOR_ACCEPTS; i++) {
-		int fd = accept4(door->listener->fd, NULL, NULL, SOCK_CLOEXEC);
+		/* Nothing of ours waits on it, nor does libfcgi: what it reads is there. */
+		int fd = accept4(door->listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			door->starved = false;
 			admit_connection(door, fd);
@@ -228,16 +218,22 @@ void door_return(struct door *door, int *fd)
 		eventfd_write(door->wake, 1);
 }
 
-static void take_returned(struct door *door)
+static struct connection *take_returned(struct door *door)
+{
+	pthread_mutex_lock(&door->lock);
+	struct connection *all = door->returned;
+	door->returned = NULL;
+	pthread_mutex_unlock(&door->lock);
+	return all;
+}
+
+static void hold_returned(struct door *door)
 {
 	struct connection *c, *next;
 	eventfd_t ignored;
 
 	eventfd_read(door->wake, &ignored);
-	pthread_mutex_lock(&door->lock);
-	struct connection *all = door->returned;
-	door->returned = NULL;
-	pthread_mutex_unlock(&door->lock);
+	struct connection *all = take_returned(door);
 	DL_FOREACH_SAFE (all, c, next)
 		hold(door, c);
 }
@@ -310,7 +306,7 @@ static void handle(struct door *door, const struct epoll_event *event)
 	else if (about == &door->signals)
 		hear_signals(door);
 	else if (about == &door->wake)
-		take_returned(door);
+		hold_returned(door);
 	else
 		connection_event(door, event->data.ptr, event->events);
 }
@@ -390,8 +386,12 @@ void door_free(struct door *door)
 
 	if (!door)
 		return;
-	if (door->wake >= 0)
-		take_returned(door);
+	/* Not to be looked at any more: the desks have gone. */
+	struct connection *returned = take_returned(door);
+	DL_FOREACH_SAFE (returned, c, next) {
+		close(c->arrival.fd);
+		free(c);
+	}
 	DL_FOREACH_SAFE (door->all, c, next)
 		drop(door, c);
 	int fds[] = {door->epoll, door->signals, door->wake};
