@@ -20,6 +20,8 @@ struct desk {
 	struct site site;
 	struct desks *desks;
 	pthread_t thread;
+	sem_t wake;
+	struct desk *next; /* of those that wait */
 	struct follower log;
 	atomic_int
 	    fd; /* whom it is answering, so that the end need not wait for a peer; -1: nobody */
@@ -28,7 +30,8 @@ struct desk {
 
 struct desks {
 	pthread_mutex_t lock;
-	sem_t work; /* as many as there are pieces of it, and one for each desk that is to end */
+	struct desk *waiting; /* a stack */
+	bool ending;          /* when there is nothing queued */
 	struct arrival *first, *last;
 	struct poll *polls; /* utlist's singly linked list; these go first */
 	size_t busy;        /* desks at work */
@@ -60,16 +63,41 @@ static void serve_woken(struct desk *desk, struct poll *poll)
 	atomic_store(&desk->fd, -1);
 }
 
-/* Waits for work; false when there is none and there will be none. (Who waits for a condition takes
- * the lock as one that others wait for: a system call more.) */
-static bool take_work(struct desks *desks, struct arrival **arrival, struct poll **poll)
+/* Waits until there may be something, with the lock given up meanwhile. (Who waits for a condition
+ * takes the lock as one that others wait for: a system call more.) */
+static void await_wake(struct desk *desk)
 {
-	pthread_mutex_lock(&desks->lock);
-	desks->busy--;
+	struct desks *desks = desk->desks;
+
+	LL_PREPEND(desks->waiting, desk);
 	pthread_mutex_unlock(&desks->lock);
-	while (sem_wait(&desks->work))
+	while (sem_wait(&desk->wake))
 		; /* a signal */
 	pthread_mutex_lock(&desks->lock);
+}
+
+/* Gives up the lock, and wakes the desk that came to wait last: what it needs, from the pages of
+ * its log to its stack, is likelier to be in the processor's cache than another's. */
+static void unlock_and_wake(struct desks *desks)
+{
+	struct desk *desk = desks->waiting;
+
+	if (desk)
+		LL_DELETE(desks->waiting, desk);
+	pthread_mutex_unlock(&desks->lock);
+	if (desk)
+		sem_post(&desk->wake);
+}
+
+/* Waits for work; false when there is none and there will be none. */
+static bool take_work(struct desk *desk, struct arrival **arrival, struct poll **poll)
+{
+	struct desks *desks = desk->desks;
+
+	pthread_mutex_lock(&desks->lock);
+	desks->busy--;
+	while (!desks->first && !desks->polls && !desks->ending)
+		await_wake(desk);
 	*poll = desks->polls;
 	*arrival = NULL;
 	if (*poll) {
@@ -91,7 +119,7 @@ static void *desk_run(void *context)
 	struct arrival *arrival;
 	struct poll *poll;
 
-	while (take_work(desk->desks, &arrival, &poll)) {
+	while (take_work(desk, &arrival, &poll)) {
 		policies_refresh(desk->site.policies, &desk->site.policy);
 		if (poll)
 			serve_woken(desk, poll);
@@ -110,16 +138,14 @@ void desks_arrive(struct desks *desks, struct arrival *arrival)
 	else
 		desks->first = arrival;
 	desks->last = arrival;
-	pthread_mutex_unlock(&desks->lock);
-	sem_post(&desks->work);
+	unlock_and_wake(desks);
 }
 
 void desks_poll(struct desks *desks, struct poll *poll)
 {
 	pthread_mutex_lock(&desks->lock);
 	LL_APPEND(desks->polls, poll);
-	pthread_mutex_unlock(&desks->lock);
-	sem_post(&desks->work);
+	unlock_and_wake(desks);
 }
 
 struct desks *desks_new(size_t n)
@@ -133,7 +159,8 @@ struct desks *desks_new(size_t n)
 		free(desks);
 		return NULL;
 	}
-	sem_init(&desks->work, 0, 0);
+	for (size_t i = 0; i < n; i++)
+		sem_init(&desks->desks[i].wake, 0, 0);
 	return desks;
 }
 
@@ -165,8 +192,11 @@ bool desks_busy(struct desks *desks)
  * else the descriptor may be by then is about to be closed too. */
 static void end_desks(struct desks *desks)
 {
+	pthread_mutex_lock(&desks->lock);
+	desks->ending = true;
+	pthread_mutex_unlock(&desks->lock);
 	for (size_t i = 0; i < desks->started; i++) {
-		sem_post(&desks->work);
+		sem_post(&desks->desks[i].wake);
 		int fd = atomic_load(&desks->desks[i].fd);
 		if (fd >= 0)
 			shutdown(fd, SHUT_RDWR);
@@ -183,7 +213,8 @@ void desks_free(struct desks *desks)
 		follower_close(&desks->desks[i].log);
 		policy_unref(desks->desks[i].site.policy);
 	}
-	sem_destroy(&desks->work);
+	for (size_t i = 0; i < desks->n; i++)
+		sem_destroy(&desks->desks[i].wake);
 	pthread_mutex_destroy(&desks->lock);
 	free(desks);
 }
