@@ -13,7 +13,9 @@
 
 enum {
 	ANSWER_MAX = 256 << 20, /* bytes of an answer; polls stay far below (poll.c) */
-	ANSWER_HEADERS = 1024,  /* about so many of its headers */
+	/* About so many of its headers. A poll's answer then fits into the 1,032 bytes up to which
+	 * glibc keeps freed memory at hand for the thread. */
+	ANSWER_HEADERS = 768,
 };
 
 /* Copies as much as fits; what is cut was longer than anything valid. */

@@ -51,7 +51,8 @@ static void take_over(FCGX_Request *r, struct peer *peer)
 	FCGX_Free(r, 0);
 }
 
-enum { RESERVE_BLOCK = 64 << 10, RESERVE_BLOCKS = 3 };
+/* Blocks below the 128 KiB from which on malloc(3) asks the kernel each time. */
+enum { RESERVE_BLOCK = 96 << 10, RESERVE_BLOCKS = 2 };
 
 /* libfcgi ends the process when malloc(3) fails. What it needs for a request that the door let in
  * is bounded, so it is seen to beforehand: freed at once, it stays with this thread's arena. */

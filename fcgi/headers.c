@@ -140,38 +140,42 @@ static bool preflight_age(struct buf *out, const struct headers *h)
 	return text(out, "600", h->preflight && h->cross_origin.ptr);
 }
 
+#define ROW(name, value)                                                                           \
+	{                                                                                          \
+		{(name ": "), sizeof(name ": ") - 1}, (value)                                      \
+	}
+
 static const struct {
-	const char *name;
+	struct span name; /* with what separates it from the value */
 	value *value;
 } rows[] = {
-    {"Status", status},
-    {"Content-Type", content_type},
-    {"Cache-Control", cache_control},
-    {"Connection", connection},
-    {"X-Content-Type-Options", nosniff},
-    {"Content-Security-Policy", content_security},
-    {"X-Frame-Options", frame_options},
-    {"Referrer-Policy", referrer},
-    {"Cross-Origin-Resource-Policy", resource},
-    {"Strict-Transport-Security", transport_security},
-    {"X-Accel-Buffering", buffering},
-    {"Access-Control-Allow-Origin", allow_origin},
-    {"Access-Control-Allow-Credentials", allow_credentials},
-    {"Access-Control-Expose-Headers", expose},
-    {"Vary", vary},
-    {"Allow", allow},
-    {"Retry-After", retry_after},
-    {"Access-Control-Allow-Methods", preflight_methods},
-    {"Access-Control-Allow-Headers", preflight_headers},
-    {"Access-Control-Max-Age", preflight_age},
+    ROW("Status", status),
+    ROW("Content-Type", content_type),
+    ROW("Cache-Control", cache_control),
+    ROW("Connection", connection),
+    ROW("X-Content-Type-Options", nosniff),
+    ROW("Content-Security-Policy", content_security),
+    ROW("X-Frame-Options", frame_options),
+    ROW("Referrer-Policy", referrer),
+    ROW("Cross-Origin-Resource-Policy", resource),
+    ROW("Strict-Transport-Security", transport_security),
+    ROW("X-Accel-Buffering", buffering),
+    ROW("Access-Control-Allow-Origin", allow_origin),
+    ROW("Access-Control-Allow-Credentials", allow_credentials),
+    ROW("Access-Control-Expose-Headers", expose),
+    ROW("Vary", vary),
+    ROW("Allow", allow),
+    ROW("Retry-After", retry_after),
+    ROW("Access-Control-Allow-Methods", preflight_methods),
+    ROW("Access-Control-Allow-Headers", preflight_headers),
+    ROW("Access-Control-Max-Age", preflight_age),
 };
 
 int headers_put(struct buf *out, const struct headers *h)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t before = out->len;
-		buf_str(out, rows[i].name);
-		buf_str(out, ": ");
+		buf_span(out, rows[i].name);
 		if (rows[i].value(out, h))
 			buf_str(out, "\r\n");
 		else if (!out->failed)

@@ -97,8 +97,11 @@ static bool take_length(struct params *p, size_t *length)
 	if (!fill(p))
 		return false;
 	*length = *p->at;
-	if (*length < 0x80)
-		return skip(p, 1);
+	if (*length < 0x80) {
+		p->at++;
+		p->left--;
+		return true;
+	}
 	*length = 0;
 	for (int i = 0; i < 4; i++) {
 		if (!fill(p))

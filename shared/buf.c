@@ -111,7 +111,12 @@ int buf_put_more(struct buf *b, const void *bytes, size_t len)
 {
 	if (len == 0)
 		return b->failed ? -1 : 0;
-	return reserve(b, len) == -1 ? -1 : buf_put(b, bytes, len);
+	if (reserve(b, len) == -1)
+		return -1;
+	memcpy(b->data + b->len, bytes, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+	return 0;
 }
 
 int buf_printf(struct buf *b, const char *format, ...)

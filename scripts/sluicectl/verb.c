@@ -16,13 +16,12 @@ static void say(const struct call *call, const char *format, va_list args, const
 
 	buf_init(&line, LINE_BYTES);
 	buf_vprintf(&line, format, args);
-	if (!line.data)
-		buf_str(&line, "out of memory");
 	for (size_t i = 0; i < line.len; i++)
 		if ((unsigned char)line.data[i] < ' ' || line.data[i] == 0x7f)
 			line.data[i] = '?';
 	fflush(stdout);
-	fprintf(stderr, "sluicectl %s: %s%s\n", call->verb->name, line.data ? line.data : "", end);
+	fprintf(stderr, "sluicectl %s: %s%s\n", call->verb->name,
+	    line.data ? line.data : "out of memory", end);
 	buf_free(&line);
 }
 
