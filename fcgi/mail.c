@@ -122,7 +122,7 @@ void hub_take(struct hub *hub, struct subscriber *subscriber)
 
 void hub_finish(struct hub *hub, struct peer *peer, const struct buf *rest)
 {
-	struct subscriber *s = subscriber_new(NULL, NULL);
+	struct subscriber *s = subscriber_new(NULL, NULL, "");
 
 	if (!s || subscriber_carry(s, (struct span){rest->data, rest->len})) {
 		subscriber_free(s);

@@ -192,7 +192,7 @@ static bool park(const struct site *site, struct poll *poll, const struct found 
 	    (!poll->lease.process &&
 		!limits_park(site->limits, &site->policy->config, &poll->lease)))
 		return false;
-	struct subscriber *s = subscriber_new(poll->filter, poll->claims);
+	struct subscriber *s = subscriber_new(poll->filter, poll->claims, poll->answer.address);
 	if (!s)
 		return false;
 	poll->from.told = f->told;
@@ -203,7 +203,6 @@ static bool park(const struct site *site, struct poll *poll, const struct found 
 	s->cursor.seq = f->at;
 	s->opened_ms = s->last_ms = clock_mono_ms();
 	memcpy(s->epoch, f->state.epoch, sizeof(s->epoch));
-	memcpy(s->address, poll->answer.address, sizeof(s->address));
 	s->id = site_number(site);
 	hub_take(site_hub(site, s->id), s);
 	return true;

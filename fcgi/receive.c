@@ -159,6 +159,8 @@ static int join(struct hub *hub, struct subscriber *s)
 		m->topic = topics_join(&hub->topics, filter_pattern(s->filter, i), s, &m->place);
 		if (!m->topic)
 			return -1;
+		/* The first one there often reads just the same. */
+		subscriber_share(s, m->topic->subscribers[0]->filter);
 	}
 	return epoll_ctl(hub->epoll, EPOLL_CTL_ADD, s->peer.fd, &event);
 }

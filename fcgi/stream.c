@@ -73,7 +73,7 @@ static bool send_first(const struct site *site, const struct opening *o)
 
 static struct subscriber *make(struct opening *o)
 {
-	struct subscriber *s = subscriber_new(o->filter, o->claims);
+	struct subscriber *s = subscriber_new(o->filter, o->claims, o->answer->address);
 
 	if (!s)
 		return NULL;
@@ -84,7 +84,6 @@ static struct subscriber *make(struct opening *o)
 	s->ends_ms = session_end(o->claims);
 	s->opened_ms = s->last_ms = clock_mono_ms();
 	memcpy(s->epoch, o->epoch, sizeof(s->epoch));
-	memcpy(s->address, o->answer->address, sizeof(s->address));
 	return s;
 }
 
@@ -106,7 +105,7 @@ static struct hub *open_for_real(const struct site *site, struct opening *o)
 	s->id = site_number(site);
 	metrics_add(&site->metrics->streams_opened, 1);
 	LOG(site->logger, LOGGER_INFO, "stream_open", F_NUM("stream", s->id),
-	    F_TEXT("user", o->answer->user), F_TEXT("address", s->address),
+	    F_TEXT("user", o->answer->user), F_TEXT("address", subscriber_address(s)),
 	    F_NUM("from", s->cursor.seq));
 	struct hub *hub = site_hub(site, s->id);
 	hub_take(hub, s);

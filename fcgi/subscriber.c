@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct subscriber *subscriber_new(struct filter *filter, struct claims *claims)
+struct subscriber *subscriber_new(struct filter *filter, struct claims *claims, const char *address)
 {
 	size_t n = filter ? filter_count(filter) : 0;
-	struct subscriber *s = calloc(1, sizeof(*s) + n * sizeof(s->members[0]));
+	size_t len = strlen(address) + 1;
+	struct subscriber *s = calloc(1, sizeof(*s) + n * sizeof(s->members[0]) + len);
 
 	if (!s)
 		return NULL;
@@ -14,7 +15,21 @@ struct subscriber *subscriber_new(struct filter *filter, struct claims *claims)
 	s->filter = filter_ref(filter);
 	s->claims = claims ? token_ref(claims) : NULL;
 	s->n_members = (uint16_t)n; /* up to FILTER_MAX */
+	memcpy(&s->members[n], address, len);
 	return s;
+}
+
+const char *subscriber_address(const struct subscriber *s)
+{
+	return (const char *)&s->members[s->n_members];
+}
+
+void subscriber_share(struct subscriber *s, struct filter *filter)
+{
+	if (filter == s->filter || !filter_equal(filter, s->filter))
+		return;
+	filter_unref(s->filter);
+	s->filter = filter_ref(filter);
 }
 
 void subscriber_free(struct subscriber *s)

@@ -64,13 +64,20 @@ struct subscriber {
 	int64_t opened_ms; /* monotonic */
 	int64_t waits_ms;  /* monotonic: since when it waits for its socket, or for a page it asked
 			      for */
-	char address[48];
-	struct membership members[];
+	struct membership members[]; /* and after them the address, which is short as a rule */
 };
 
-/* A subscriber for the filter (NULL: none), taking a reference of it and of the claims; NULL when
- * memory is short. */
-struct subscriber *subscriber_new(struct filter *filter, struct claims *claims);
+/* A subscriber for the filter (NULL: none), taking a reference of it and of the claims, and a copy
+ * of the client's address; NULL when memory is short. */
+struct subscriber *subscriber_new(
+    struct filter *filter, struct claims *claims, const char *address);
+
+/* The client's address, as text. */
+const char *subscriber_address(const struct subscriber *subscriber);
+
+/* Lets it use this filter instead of its own, if both are the same set, so that thousands who read
+ * the same keep one. */
+void subscriber_share(struct subscriber *subscriber, struct filter *filter);
 
 /* Closes what is open and frees; the lease must have been released. */
 void subscriber_free(struct subscriber *subscriber);

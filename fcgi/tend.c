@@ -164,8 +164,8 @@ static void note_end(struct hub *hub, struct subscriber *s)
 	metrics_move(&metrics->streams_open, -1);
 	metrics_add(&metrics->streams_ended[s->end], 1);
 	LOG(hub->site.logger, LOGGER_INFO, "stream_end", F_NUM("stream", s->id),
-	    F_TEXT("user", s->claims ? s->claims->sub : ""), F_TEXT("address", s->address),
-	    F_TEXT("reason", metrics_end_word(s->end)),
+	    F_TEXT("user", s->claims ? s->claims->sub : ""),
+	    F_TEXT("address", subscriber_address(s)), F_TEXT("reason", metrics_end_word(s->end)),
 	    F_NUM("duration_ms", hub->now_ms - s->opened_ms), F_NUM("events", s->events),
 	    F_NUM("bytes", s->bytes));
 }

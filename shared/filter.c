@@ -100,6 +100,17 @@ struct span filter_pattern(const struct filter *f, size_t i)
 	return i < filter_count(f) ? f->patterns[i] : SPAN("");
 }
 
+bool filter_equal(const struct filter *a, const struct filter *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (!span_equal(a->patterns[i], b->patterns[i]))
+			return false;
+	}
+	return true;
+}
+
 bool filter_matches(const struct filter *f, struct span channel)
 {
 	for (size_t i = 0; i < filter_count(f); i++) {

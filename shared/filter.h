@@ -30,6 +30,9 @@ void filter_unref(struct filter *f);
 size_t filter_count(const struct filter *f);
 struct span filter_pattern(const struct filter *f, size_t i);
 
+/* Whether both are the same patterns in the same order. */
+bool filter_equal(const struct filter *a, const struct filter *b);
+
 /* Whether any pattern names the channel. */
 bool filter_matches(const struct filter *f, struct span channel);
 

@@ -207,6 +207,26 @@ static void union_holds_up_to_the_limit(void **state)
 	filter_unref(all);
 }
 
+static void tells_equal_ones(void **state)
+{
+	struct filter *f = make(LIST("a", "b/*")), *same = make(LIST("a", "b/*", "b/1"));
+	struct filter *less = make(LIST("a")), *other = make(LIST("a", "c/*")),
+		      *longer = make(LIST("a", "b/1*"));
+
+	(void)state;
+	assert_true(filter_equal(f, f));
+	assert_true(filter_equal(f, same));
+	assert_false(filter_equal(f, less));
+	assert_false(filter_equal(less, f));
+	assert_false(filter_equal(f, other));
+	assert_false(filter_equal(f, longer));
+	filter_unref(f);
+	filter_unref(same);
+	filter_unref(less);
+	filter_unref(other);
+	filter_unref(longer);
+}
+
 static void *borrow_often(void *context)
 {
 	struct filter *f = context;
@@ -255,6 +275,7 @@ int main(void)
 	    cmocka_unit_test(copies_the_patterns),
 	    cmocka_unit_test(unites),
 	    cmocka_unit_test(union_holds_up_to_the_limit),
+	    cmocka_unit_test(tells_equal_ones),
 	    cmocka_unit_test(is_shared_by_threads),
 	};
 

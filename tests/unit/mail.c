@@ -44,7 +44,7 @@ struct setup {
 
 static struct subscriber *make(struct setup *s)
 {
-	struct subscriber *new = subscriber_new(s->filter, NULL);
+	struct subscriber *new = subscriber_new(s->filter, NULL, "");
 	int fds[2];
 
 	assert_non_null(new);

@@ -818,7 +818,7 @@ static struct resume resume_client(struct client *c)
 static void connect_client(struct client *c)
 {
 	struct resume from = resume_client(c);
-	struct subscriber *s = subscriber_new(c->filter, NULL);
+	struct subscriber *s = subscriber_new(c->filter, NULL, "");
 
 	assert_non_null(s);
 	c->s = s;

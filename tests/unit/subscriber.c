@@ -34,12 +34,14 @@ static void test_new(void **state)
 
 	(void)state;
 	assert_non_null(claims);
-	struct subscriber *s = subscriber_new(filter, claims);
+	struct subscriber *s =
+	    subscriber_new(filter, claims, "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff");
 	assert_non_null(s);
 	assert_int_equal(s->peer.fd, -1);
 	assert_int_equal(s->n_members, 3);
 	for (size_t i = 0; i < s->n_members; i++)
 		assert_null(s->members[i].topic);
+	assert_string_equal(subscriber_address(s), "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff");
 	assert_int_equal(atomic_load(&claims->refs), 2);
 	filter_unref(filter); /* the subscriber has its own */
 	assert_true(filter_matches(s->filter, SPAN("b/1")));
@@ -52,7 +54,7 @@ static void test_new(void **state)
 static void test_free_closes(void **state)
 {
 	struct filter *filter = make_filter();
-	struct subscriber *s = subscriber_new(filter, NULL);
+	struct subscriber *s = subscriber_new(filter, NULL, "192.0.2.1");
 	struct gap gap = {.reason = GAP_PRUNED};
 	int fds[2];
 
@@ -79,7 +81,7 @@ static void assert_carries(const struct subscriber *s, const char *text)
 static void test_carry(void **state)
 {
 	struct filter *filter = make_filter();
-	struct subscriber *s = subscriber_new(filter, NULL);
+	struct subscriber *s = subscriber_new(filter, NULL, "192.0.2.1");
 
 	(void)state;
 	assert_non_null(s);
@@ -96,12 +98,35 @@ static void test_carry(void **state)
 	filter_unref(filter);
 }
 
+/* The same set in memory of its own is given up for the other; another set is not. */
+static void test_share(void **state)
+{
+	struct filter *own = make_filter(), *same = make_filter();
+	struct filter *other = filter_new((const struct span[]){SPAN("a"), SPAN("b/*")}, 2);
+	struct subscriber *s = subscriber_new(own, NULL, "192.0.2.1");
+
+	(void)state;
+	assert_non_null(s);
+	assert_non_null(other);
+	filter_unref(own);
+	subscriber_share(s, other);
+	assert_int_equal(filter_count(s->filter), 3);
+	subscriber_share(s, same);
+	assert_ptr_equal(s->filter, same);
+	subscriber_share(s, same);
+	filter_unref(same); /* the subscriber has its own reference */
+	assert_true(filter_matches(s->filter, SPAN("b/1")));
+	filter_unref(other);
+	subscriber_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_new),
 	    cmocka_unit_test(test_free_closes),
 	    cmocka_unit_test(test_carry),
+	    cmocka_unit_test(test_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
