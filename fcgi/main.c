@@ -261,6 +261,7 @@ static int serve(struct responder *r)
 	char error[CONFIG_ERROR];
 	struct store_state state = {0};
 
+	store_library_spare();
 	/* A client of CGI is told that the log cannot be read; who starts a daemon is told right
 	 * here. */
 	if (look_at_log(config->database, true, &state) && !r->cgi)

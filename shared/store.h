@@ -70,6 +70,10 @@ bool store_in_transaction(const struct store *store);
 /* Sets how long a write waits for other writers' locks, in ms (5000 at the start). */
 void store_patience(struct store *store, int ms);
 
+/* Before any log is opened, in a program that opens many: each connection begins with memory for a
+ * few pages, and takes more where it needs more. */
+void store_library_spare(void);
+
 /* SQLite's version, and whether it has the WAL-reset bug (3.7.0 to 3.51.2 but 3.50.7+ and 3.44.6+).
  */
 const char *store_library(void);

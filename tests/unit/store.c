@@ -357,11 +357,27 @@ static void writers_remember_nothing(void **state)
 	store_close(store);
 }
 
+/* By default 165 KB, of which 87 are for pages, wanted or not. */
+static void connections_are_small(void **state)
+{
+	struct scratch *s = *state;
+	struct store_state now;
+	sqlite3_int64 before = sqlite3_memory_used();
+	struct store *store = store_open(s->path, STORE_READ, s->error);
+
+	assert_non_null(store);
+	assert_int_equal(store_state(store, &now), 0);
+	assert_true(sqlite3_memory_used() - before < 130000);
+	store_close(store);
+}
+
 #define TEST(f)  cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 #define EMPTY(f) cmocka_unit_test_setup_teardown(f, scratch_empty, scratch_teardown)
 
 int main(void)
 {
+	store_library_spare();
+
 	static const struct CMUnitTest tests[] = {
 	    EMPTY(missing),
 	    EMPTY(not_a_log),
@@ -379,6 +395,7 @@ int main(void)
 	    TEST(writers_remember_nothing),
 	    TEST(locked),
 	    cmocka_unit_test(affected_libraries),
+	    TEST(connections_are_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
