@@ -209,7 +209,7 @@ run_counts() {
 	delivery) each deliveries '--events 20 --rate 5' '--events 60 --rate 15' paced --streams 500 ;;
 	event) each published '--events 20 --rate 5' '--events 60 --rate 15' paced --streams 1 ;;
 	open) each streams '--streams 100' '--streams 600' - --settle 0.5 --idle 2 ;;
-	poll) path='/api/poll?channel=bench' each polls '--streams 1' '--streams 8' - --polls --settle 0.5 --idle 3 ;;
+	poll) path='/api/poll?channel=bench' each polls '--idle 1' '--idle 4' - --polls --streams 8 --settle 0.5 ;;
 	esac
 }
 
