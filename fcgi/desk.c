@@ -119,6 +119,7 @@ static void *desk_run(void *context)
 	struct arrival *arrival;
 	struct poll *poll;
 
+	handover_settle();
 	while (take_work(desk, &arrival, &poll)) {
 		policies_refresh(desk->site.policies, &desk->site.policy);
 		if (poll)

@@ -55,7 +55,8 @@ static void take_over(FCGX_Request *r, struct peer *peer)
 enum { RESERVE_BLOCK = 96 << 10, RESERVE_BLOCKS = 2 };
 
 /* libfcgi ends the process when malloc(3) fails. What it needs for a request that the door let in
- * is bounded, so it is seen to beforehand: freed at once, it stays with this thread's arena. */
+ * is bounded, so it is seen to beforehand: freed at once, it stays with this thread's arena, from
+ * which nobody else takes (handover_settle). */
 static bool memory_there(void)
 {
 	void *blocks[RESERVE_BLOCKS];
@@ -67,6 +68,11 @@ static bool memory_there(void)
 	while (n)
 		free(blocks[--n]);
 	return there;
+}
+
+void handover_settle(void)
+{
+	memory_there();
 }
 
 int handover_read(int fd, const char *cookie, struct request *request, struct peer *peer)

@@ -149,17 +149,22 @@ static void block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-enum { KEPT_BYTES = 512 << 10 }; /* of freed memory that a thread keeps */
+enum {
+	KEPT_BYTES = 512 << 10, /* of freed memory that a thread keeps */
+	OTHER_THREADS = 4,      /* than desks and hubs: door, tailer, pager, keeper */
+};
 
 /* As many descriptors as we may have: a stream is one. And waits as short as asked for: by default
  * a thread's timers may be 50 us late, which is more than the tailer's first pauses (threads
  * inherit it). And what a request needs for a moment stays with its thread: given back to the
- * kernel at each answer, and asked for again, it made a poll cost two fifths more. */
-static void set_resources(void)
+ * kernel at each answer, and asked for again, it made a poll cost two fifths more. Each thread has
+ * an arena of its own, be there ever so few processors (handover_settle). */
+static void set_resources(const struct config *config)
 {
 	struct rlimit files;
 
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_ARENA_MAX, (int)(config->desks + config->hubs) + OTHER_THREADS);
 	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -268,7 +273,7 @@ static int serve(struct responder *r)
 		return -1;
 	if (handover_start())
 		return complain("libfcgi cannot be started");
-	set_resources();
+	set_resources(config);
 	if (!r->cgi) {
 		block_signals();
 		if (listen_open(&r->listener, config, error))

@@ -72,7 +72,7 @@ static void test_limit(void **state)
 	for (long more = 4096; more >= 0; more = more ? more / 4 : -1) {
 		limit_memory(site, more);
 		publish_large(site, 20);
-		pester(site, abuse_size(20, 200));
+		pester(site, abuse_size(100, 400));
 		limit_memory(site, -1);
 		app_publish(site->app, "a", NULL, "still there");
 		client_until(stream, "message");
