@@ -324,7 +324,7 @@ static void *tailer_run(void *context)
 	watch_works(&t->watch); /* before the first look, so that nothing falls between the two */
 	do
 		if (look_once(t))
-			series_seen(&t->series, t->bytes, live_us(t));
+			series_seen(&t->series, t->unread ? 0 : t->bytes, live_us(t));
 	while (wait_for_hint(t));
 	return NULL;
 }

@@ -49,16 +49,17 @@ static void test_hint(void **state)
 	series_init(&s);
 	series_hint(&s);
 	assert_true(series_running(&s));
-	assert_int_equal(s.pause_us, 0);
-	assert_false(series_goes_on(&s)); /* the first look: the file may be another one */
-	series_next(&s);
 	assert_int_equal(s.pause_us, SERIES_FIRST_US);
-	assert_true(series_goes_on(&s));
+	assert_false(series_goes_on(&s)); /* the first look: the file may be another one */
+	struct series second = s;
+	series_next(&second);
+	assert_true(series_goes_on(&second));
 	assert_in_range(follow(&s, 18), 40, 60);
 	assert_false(series_goes_on(&s));
 }
 
-static void test_seen(void **state)
+/* What the look just after a hint finds need not be what the hint was of. */
+static void test_seen_at_once(void **state)
 {
 	struct series s;
 
@@ -69,12 +70,47 @@ static void test_seen(void **state)
 	assert_false(s.gathers);
 	assert_int_equal(s.pause_us, SERIES_COARSE_US);
 	assert_in_range(follow(&s, 100), 8, 12);
-	series_seen(&s, 100, 0);
+	series_seen(&s, 0, 0);
 	series_hint(&s);
-	assert_int_equal(s.pause_us, 0);
-	series_next(&s);
+	assert_int_equal(s.pause_us, SERIES_FIRST_US);
 	series_next(&s);
 	assert_int_equal(s.pause_us, SERIES_FIRST_US * 118 / 100); /* fine again */
+}
+
+/* What a later one finds is, if it is an event. */
+static void test_seen_later(void **state)
+{
+	struct series s;
+
+	(void)state;
+	series_init(&s);
+	series_hint(&s);
+	series_next(&s);
+	series_seen(&s, 0, 0);
+	assert_int_equal(s.pause_us, SERIES_COARSE_US);
+	series_next(&s);
+	series_seen(&s, 1, 0);
+	assert_false(series_running(&s));
+}
+
+/* Nothing may be left to find, but events gather: one look, and no more. */
+static void test_gathers_last(void **state)
+{
+	struct series s;
+
+	(void)state;
+	series_init(&s);
+	series_seen(&s, 100, 4000);
+	assert_true(s.gathers);
+	assert_int_equal(s.pause_us, 4000 * SERIES_GATHER_TIMES);
+	series_next(&s);
+	assert_false(series_running(&s));
+	assert_false(s.gathers);
+	series_seen(&s, 100, 4000);
+	series_hint(&s);
+	assert_false(s.gathers);
+	series_next(&s);
+	assert_true(series_running(&s));
 }
 
 static void test_gathers(void **state)
@@ -99,15 +135,13 @@ static void test_gathers(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct series s;
 		series_init(&s);
+		series_hint(&s);
 		series_seen(&s, cases[i].bytes, cases[i].live_us);
 		assert_int_equal(s.pause_us, cases[i].pause_us);
 		assert_int_equal(s.gathers, cases[i].gathers);
 		series_next(&s);
 		assert_false(s.gathers);
 		assert_int_equal(s.pause_us, 2 * cases[i].pause_us);
-		series_seen(&s, cases[i].bytes, cases[i].live_us);
-		series_hint(&s);
-		assert_false(s.gathers);
 	}
 }
 
@@ -116,7 +150,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_none),
 	    cmocka_unit_test(test_hint),
-	    cmocka_unit_test(test_seen),
+	    cmocka_unit_test(test_seen_at_once),
+	    cmocka_unit_test(test_seen_later),
+	    cmocka_unit_test(test_gathers_last),
 	    cmocka_unit_test(test_gathers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
