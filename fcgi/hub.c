@@ -68,7 +68,9 @@ static int64_t turn_us(const struct hub *hub)
 /* Whether another socket may be filled in this turn. */
 static bool may_fill(const struct hub *hub)
 {
-	return (int64_t)hub->full * HUB_TURNS_US < HUB_FULL * turn_us(hub);
+	int64_t most = hub->lists[SUBSCRIBER_LIVE] ? HUB_FULL : HUB_FULL_ALONE;
+
+	return (int64_t)hub->full * HUB_TURNS_US < most * turn_us(hub);
 }
 
 /* The ones behind get a bounded turn each, and only for so long before the inbox, where the live

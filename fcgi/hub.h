@@ -35,9 +35,10 @@ enum {
 	/* While so many sockets are full, for each HUB_TURNS_US of a turn, nobody else is brought
 	 * on: what waits in them stands before live events in the web server's queue, and a web
 	 * server that is never without work leaves a processor to nobody else. One that is not read
-	 * in that time does not count.
+	 * in that time does not count. Where nobody is live, nobody's events are held up.
 	 */
 	HUB_FULL = 1,
+	HUB_FULL_ALONE = 8,
 	HUB_FULL_MS = 2,
 };
 
