@@ -142,6 +142,9 @@ static void test_gathers(void **state)
 		series_next(&s);
 		assert_false(s.gathers);
 		assert_int_equal(s.pause_us, 2 * cases[i].pause_us);
+		series_seen(&s, cases[i].bytes, cases[i].live_us);
+		series_hint(&s);
+		assert_false(s.gathers);
 	}
 }
 
